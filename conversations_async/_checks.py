@@ -1,0 +1,31 @@
+"""Checks of figures that a caller gives; the message names the argument and what would do."""
+
+from __future__ import annotations
+
+import math
+
+
+def check_whole(name: str, value: int, least: int, most: int | None = None) -> None:
+    """Refuse what is no whole number from ``least`` to ``most``.
+
+    Raises:
+        ValueError: It is not.
+    """
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if whole and least <= value and (most is None or value <= most):
+        return
+    bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
+    raise ValueError(f"{name} must be a whole number {bounds}, got {value!r}")
+
+
+def check_seconds(name: str, value: float, *, above_zero: bool = True) -> None:
+    """Refuse what is no finite number of seconds.
+
+    Raises:
+        ValueError: It is not, or is negative, or is zero where that makes no sense.
+    """
+    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if number and (value > 0 or (value == 0 and not above_zero)):
+        return
+    bounds = "above 0" if above_zero else "of at least 0"
+    raise ValueError(f"{name} must be a finite number of seconds {bounds}, got {value!r}")

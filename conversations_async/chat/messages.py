@@ -1,0 +1,145 @@
+"""Messages of a channel, as the legacy Chat API has them.
+
+API page: list messages, https://www.twilio.com/docs/chat/rest/message-resource
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+
+from ..converter import Attributes, OpenEnum, encode_json
+from ..repository import DeletableWithWebhooks, Fetchable, StreamableInOrder
+from ..resources.messages import Media
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..repository import WebhookFlag
+
+
+class ChatMessageType(OpenEnum):
+    """What a message consists of."""
+
+    TEXT = "text"
+    MEDIA = "media"
+
+
+@frozen(kw_only=True)
+class ChatMessage(Attributes):
+    """One message of a channel."""
+
+    sid: str
+    account_sid: str | None = None
+    service_sid: str | None = None
+    channel_sid: str | None = None
+    #: The channel that the message was sent to.
+    to: str | None = None
+    #: The identity of the author; ``system`` unless one was given.
+    from_: str | None = None
+    #: The place in the channel, from 0: always ascending, not always without gaps.
+    index: int | None = None
+    type: ChatMessageType | None = None
+    body: str | None = None
+    #: None where nothing is attached.
+    media: Media | None = None
+    #: JSON text; ``{}`` or None where none was set; see ``parsed_attributes``.
+    attributes: str | None = None
+    last_updated_by: str | None = None
+    was_edited: bool | None = None
+    date_created: datetime | None = None
+    date_updated: datetime | None = None
+    url: str | None = None
+
+
+class ChatMessageRepository(
+    Fetchable[ChatMessage], DeletableWithWebhooks[ChatMessage], StreamableInOrder[ChatMessage]
+):
+    """The messages of one channel."""
+
+    model = ChatMessage
+
+    async def create(
+        self,
+        *,
+        from_: str | None = None,
+        body: str | None = None,
+        attributes: str | Mapping[str, Any] | None = None,
+        date_created: datetime | None = None,
+        date_updated: datetime | None = None,
+        last_updated_by: str | None = None,
+        media_sid: str | None = None,
+        webhook_enabled: bool | WebhookFlag | None = None,
+    ) -> ChatMessage:
+        """Add a message to the channel.
+
+        Args:
+            from_: The identity of the author; the API's default is ``system``.
+            body: The text.
+            attributes: A mapping, or JSON text.
+            date_created: When the message was written, for an import of history.
+            date_updated: When it was last edited, likewise.
+            last_updated_by: Who edited it last, likewise.
+            media_sid: The media to attach (``ME…``).
+            webhook_enabled: Whether webhooks are called for it; the API's default is no.
+
+        Raises:
+            NotFoundError: There is no such channel.
+            ValueError: A datetime is naive, or the attributes are not JSON; nothing was sent.
+        """
+        return await self._post(
+            self._path,
+            {
+                "From": from_,
+                "Attributes": encode_json("attributes", attributes),
+                "DateCreated": date_created,
+                "DateUpdated": date_updated,
+                "LastUpdatedBy": last_updated_by,
+                "Body": body,
+                "MediaSid": media_sid,
+            },
+            webhook_enabled=webhook_enabled,
+        )
+
+    async def update(
+        self,
+        sid: str,
+        *,
+        from_: str | None = None,
+        body: str | None = None,
+        attributes: str | Mapping[str, Any] | None = None,
+        date_created: datetime | None = None,
+        date_updated: datetime | None = None,
+        last_updated_by: str | None = None,
+        webhook_enabled: bool | WebhookFlag | None = None,
+    ) -> ChatMessage:
+        """Edit a message. What is None stays as it is.
+
+        Args:
+            sid: The message (``IM…``).
+            from_: As for ``create``.
+            body: The new text.
+            attributes: They replace the old ones as a whole.
+            date_created: As for ``create``.
+            date_updated: As for ``create``.
+            last_updated_by: Who edits it.
+            webhook_enabled: Whether webhooks are called for it; the API's default is no.
+
+        Raises:
+            NotFoundError: There is no such message.
+            ValueError: As for ``create``.
+        """
+        return await self._post(
+            self._item(sid),
+            {
+                "Body": body,
+                "Attributes": encode_json("attributes", attributes),
+                "DateCreated": date_created,
+                "DateUpdated": date_updated,
+                "LastUpdatedBy": last_updated_by,
+                "From": from_,
+            },
+            webhook_enabled=webhook_enabled,
+        )

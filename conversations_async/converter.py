@@ -1,0 +1,334 @@
+"""How wire values become Python values and back; nothing else in the package knows.
+
+In: JSON bytes → attrs classes, by one cattrs converter. It is lenient about fields that are added, missing
+or null, and strict about what cannot be understood. Out: Python values → form fields, query fields, headers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from enum import Enum, StrEnum
+from typing import TYPE_CHECKING, Any, Self, TypeVar, get_origin
+from urllib.parse import urlencode
+
+import attrs
+import msgspec
+from cattrs import Converter, override, transform_error
+from cattrs.cols import (
+    homogenous_tuple_structure_factory,
+    is_mapping,
+    list_structure_factory,
+    mapping_structure_factory,
+)
+from cattrs.gen import make_dict_structure_fn
+
+from .errors import DecodeError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from .response import Response
+
+T = TypeVar("T")
+
+
+class OpenEnum(StrEnum):
+    """An enum of the API: known values have names, any case of them is the same; tomorrow's still decode."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        if not isinstance(value, str):
+            return None
+        known = cls._value2member_map_.get(value.lower())
+        if isinstance(known, cls):
+            return known
+        # not remembered: the number of values that a server may send is not ours to bound
+        member = str.__new__(cls, value)
+        member._name_ = member._value_ = value
+        return member
+
+    def __reduce_ex__(self, _: object) -> tuple[Any, ...]:
+        return type(self), (self.value,)
+
+
+class Attributes:
+    """What models share that carry the API's free-form ``attributes``."""
+
+    __slots__ = ()
+
+    attributes: str | None
+
+    @property
+    def parsed_attributes(self) -> Any:
+        """The attributes as Python values; an empty dict where there are none.
+
+        Raises:
+            DecodeError: The attributes are not JSON. The API does not accept such ones.
+        """
+        try:
+            return msgspec.json.decode(self.attributes) if self.attributes else {}
+        except msgspec.DecodeError as error:
+            raise DecodeError(message=str(error), model=type(self).__name__, field="attributes") from None
+
+
+# ---------------------------------------------------------------------------------------------- wire → Python
+
+
+_JSON_TYPES = {
+    str: "a string",
+    int: "a whole number",
+    float: "a number",
+    bool: "a boolean",
+    list: "an array",
+    dict: "an object",
+    type(None): "null",
+}
+
+
+def _check(value: Any, kind: type[Any]) -> None:
+    """Refuse a JSON value of another type: neither ``"5"`` nor ``true`` is a number."""
+    if type(value) is not kind:
+        raise TypeError(f"expected {_JSON_TYPES[kind]}, got {_JSON_TYPES[type(value)]}")
+
+
+def _plain(kind: type[T]) -> Callable[[Any, Any], T]:
+    def structure(value: Any, _: Any) -> T:
+        _check(value, kind)
+        return value  # type: ignore[no-any-return]  # the line above made sure
+
+    return structure
+
+
+def _container(kind: type[Any], inner: Callable[[Any, Any], T]) -> Callable[[Any, Any], T]:
+    def structure(value: Any, model: Any) -> T:
+        _check(value, kind)
+        return inner(value, model)
+
+    return structure
+
+
+def _datetime(value: Any, _: Any) -> datetime:
+    """Read any of the API's three forms: seconds and Z, milliseconds and Z, microseconds and an offset."""
+    _check(value, str)
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        raise ValueError("expected an ISO 8601 date and time, got another string") from None
+    if moment.tzinfo is None:
+        raise ValueError("expected a date and time with a zone, got one without")
+    return moment
+
+
+def _enum(value: Any, kind: type[OpenEnum]) -> OpenEnum:
+    _check(value, str)
+    return kind(value)
+
+
+def _converter(*, detailed: bool) -> Converter:
+    converter = Converter(detailed_validation=detailed)
+
+    @converter.register_structure_hook_factory(attrs.has)
+    def model(cls: type[Any]) -> Callable[[Any, Any], Any]:
+        # a Python keyword gets an underscore: the wire's "from" is from_
+        names = {
+            attribute.name: override(rename=attribute.name.rstrip("_"))
+            for attribute in attrs.fields(attrs.resolve_types(cls))
+            if attribute.name.endswith("_")
+        }
+        return _container(dict, make_dict_structure_fn(cls, converter, **names))  # type: ignore[arg-type]  # a name is none of its options
+
+    @converter.register_structure_hook_factory(is_mapping)
+    def mapping(cls: type[Any]) -> Callable[[Any, Any], Any]:
+        return _container(dict, mapping_structure_factory(cls, converter))
+
+    @converter.register_structure_hook_factory(lambda kind: get_origin(kind) is tuple)
+    def items(cls: type[Any]) -> Callable[[Any, Any], Any]:
+        return _container(list, homogenous_tuple_structure_factory(cls, converter))
+
+    @converter.register_structure_hook_factory(lambda kind: get_origin(kind) is list)
+    def page(cls: type[Any]) -> Callable[[Any, Any], Any]:
+        return _container(list, list_structure_factory(cls, converter))
+
+    for kind in str, int, bool:
+        converter.register_structure_hook(kind, _plain(kind))
+    converter.register_structure_hook(datetime, _datetime)
+    converter.register_structure_hook(OpenEnum, _enum)
+    return converter
+
+
+#: What the quick one refuses goes through the careful one, whose bookkeeping names the field.
+_quick, _careful = _converter(detailed=False), _converter(detailed=True)
+
+
+def _fault(error: BaseException) -> tuple[str, str]:
+    """The first thing that is wrong in a value, and the path of the field."""
+
+    def explain(inner: BaseException, _: object) -> str:
+        return "missing" if isinstance(inner, KeyError) else str(inner)
+
+    reason, _, path = transform_error(error, path="", format_exception=explain)[0].rpartition(" @ ")
+    return path.removeprefix("."), reason
+
+
+def decode(response: Response, model: type[T]) -> T:
+    """Read the body of an answer into a model.
+
+    Raises:
+        DecodeError: It is no JSON, or not of that shape; the error names the model and the field.
+    """
+    value: T = _structured(response, _load(response, model.__name__), model, model.__name__)
+    return value
+
+
+@attrs.frozen(kw_only=True)
+class PageMeta:
+    """The part of a page that says where the next one is."""
+
+    #: Which member of the page holds the items.
+    key: str
+    page: int | None = None
+    page_size: int | None = None
+    next_page_url: str | None = None
+
+
+def decode_page(response: Response, model: type[T]) -> tuple[list[T], PageMeta]:
+    """Read a page: its items, and where the next one is.
+
+    Raises:
+        DecodeError: As ``decode``.
+    """
+    envelope = _load(response, "Page")
+    if type(envelope) is not dict or "meta" not in envelope:
+        raise _unreadable(response, "Page", "meta", "missing")
+    meta: PageMeta = _structured(response, envelope["meta"], PageMeta, "Page.meta")
+    items: list[T] = _structured(response, envelope.get(meta.key), list[model], model.__name__)  # type: ignore[valid-type]  # a type made at run time
+    return items, meta
+
+
+def _load(response: Response, name: str) -> Any:
+    try:
+        return msgspec.json.decode(response.body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        kind = response.headers.get("Content-Type", "no content type")
+        reason = f"the body ({len(response.body)} bytes, {kind}) is no JSON: {error}"
+        raise _unreadable(response, name, "", reason) from None
+
+
+def _structured(response: Response, value: Any, shape: Any, name: str) -> Any:
+    try:
+        return _quick.structure(value, shape)
+    except Exception:  # noqa: BLE001  # whatever it is, it is met again below
+        try:
+            return _careful.structure(value, shape)
+        except Exception as error:  # noqa: BLE001  # cattrs raises groups of whatever the hooks raise
+            path, reason = _fault(error)
+    raise _unreadable(response, name, path, reason)
+
+
+def _unreadable(response: Response, model: str, field: str, reason: str) -> DecodeError:
+    return DecodeError(
+        message=reason,
+        model=model,
+        field=field,
+        method=response.method,
+        path=response.path,
+        status=response.status,
+        request_id=response.request_id,
+        attempts=response.attempts,
+    )
+
+
+# ---------------------------------------------------------------------------------------------- Python → wire
+
+
+def encode_fields(fields: Mapping[str, object]) -> str:
+    """Encode form or query fields. None is left out, ``""`` is sent, a list repeats its key.
+
+    Raises:
+        ValueError: A value cannot be sent; the message names its field.
+    """
+    pairs = [(name, text) for name, value in fields.items() for text in _texts(name, value)]
+    try:
+        return urlencode(pairs)
+    except UnicodeEncodeError:
+        raise ValueError("a value holds half of a surrogate pair, which is no character") from None
+
+
+def _texts(name: str, value: object) -> Iterator[str]:
+    if isinstance(value, list | tuple):
+        for item in value:
+            yield from _texts(name, item)
+    elif value is not None:
+        yield _text(name, value)
+
+
+def _text(name: str, value: object) -> str:
+    match value:
+        case Enum():
+            return str(value.value)
+        case str():
+            return value
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return str(value)
+        case datetime():
+            return encode_datetime(name, value)
+        case timedelta():
+            return _encode_duration(name, value)
+    raise ValueError(f"{name} cannot be a {type(value).__name__}")
+
+
+def encode_datetime(name: str, value: datetime) -> str:
+    """Write an aware datetime as the API does: UTC, whole seconds (a fraction is dropped), Z.
+
+    Raises:
+        ValueError: It is naive, or too near to the first or last year to be moved to UTC.
+    """
+    if value.utcoffset() is None:
+        raise ValueError(f"{name} must be an aware datetime, got a naive one: add tzinfo")
+    try:
+        moment = value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError(f"{name} is out of range in UTC") from None
+    return moment.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
+
+
+def _encode_duration(name: str, value: timedelta) -> str:
+    seconds = value.total_seconds()
+    if seconds < 0 or seconds != int(seconds):
+        raise ValueError(f"{name} must be a whole number of seconds and not negative")
+    return f"PT{int(seconds)}S"
+
+
+def encode_json(name: str, value: str | Mapping[str, Any] | None) -> str | None:
+    """Write a mapping as JSON text; a string must be JSON already and is sent as it is.
+
+    Raises:
+        ValueError: It is not JSON; the message names the argument, and never shows the value.
+    """
+    if value is None:
+        return None
+    try:
+        if isinstance(value, str):
+            msgspec.json.decode(value)
+            return value
+        if isinstance(value, Mapping):
+            return json.dumps(dict(value), ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"{name} is not JSON: {error}") from None
+    raise ValueError(f"{name} must be a mapping or a string of JSON, got a {type(value).__name__}")
+
+
+def encode_flag(name: str, value: bool | str | None) -> str | None:
+    """Write a boolean header.
+
+    Raises:
+        ValueError: It is neither a boolean nor ``"true"`` or ``"false"``.
+    """
+    text = _text(name, value).lower() if isinstance(value, bool | str) else value
+    if text not in ("true", "false", None):
+        raise ValueError(f'{name} must be True, False, "true" or "false"')
+    return text

@@ -1,0 +1,206 @@
+"""All that can go wrong with a request.
+
+::
+
+    ConversationsError                    anything the library raises about a request
+     ├── APIError                         the API answered, and the answer is no success
+     │    ├── AuthenticationError         401
+     │    ├── PermissionDeniedError       403
+     │    ├── NotFoundError               404
+     │    ├── ConflictError               409
+     │    ├── RateLimitError              429
+     │    └── ServerError                 5xx
+     ├── TransportError                   no answer, or not a whole one
+     │    └── RequestTimeoutError         … within the time allowed (also a TimeoutError)
+     ├── DecodeError                      an answer that cannot be read
+     └── PaginationError                  a page link that must not be followed
+
+Bad arguments are no request: they raise ``ValueError`` before anything is sent.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from attrs import define, field
+
+from .retry import parse_retry_after
+
+if TYPE_CHECKING:
+    from .response import Response
+
+_MESSAGE_LIMIT = 300
+
+
+def _plain(text: object, limit: int = _MESSAGE_LIMIT) -> str:
+    """One printable line of at most ``limit`` characters."""
+    line = " ".join("".join(char if char.isprintable() else " " for char in str(text)[: 4 * limit]).split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+@define(kw_only=True, slots=False, repr=False)
+class ConversationsError(Exception):
+    """The root of all that the library raises about a request."""
+
+    #: What went wrong: one line, never longer than a few hundred characters.
+    message: str = field(converter=_plain)
+    #: The HTTP method of the request.
+    method: str | None = None
+    #: Its path, without origin and query.
+    path: str | None = None
+    #: The HTTP status of the answer; None where there was none.
+    status: int | None = None
+    #: The API's id of the request; None where there was none.
+    request_id: str | None = None
+    #: How many requests were made for the call.
+    attempts: int = 1
+
+    def _reason(self) -> str:
+        return self.message
+
+    def __str__(self) -> str:
+        """One line: ``POST /v1/Conversations: HTTP 409, 50353: …``."""
+        where = f"{self.method} {_plain(self.path, 200)}: " if self.method else ""
+        tries = f" (after {self.attempts} attempts)" if self.attempts > 1 else ""
+        return f"{where}{self._reason()}{tries}"
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restore, (type(self), self.__dict__)
+
+
+def _restore(cls: type[ConversationsError], fields: dict[str, Any]) -> ConversationsError:
+    error = cls.__new__(cls)
+    error.__dict__.update(fields)
+    return error
+
+
+@define(kw_only=True, slots=False, repr=False)
+class APIError(ConversationsError):
+    """The API answered, and the answer is no success."""
+
+    status: int  # pyright: ignore[reportGeneralTypeIssues, reportIncompatibleVariableOverride]  # there is one
+    #: The API's own error code, such as 50433; None where the body had none.
+    code: int | None = None
+    #: The address of the page about the code.
+    more_info: str | None = None
+    #: What else the API said.
+    details: dict[str, Any] | None = None
+    #: The seconds that the API asked to wait before the next attempt.
+    retry_after: float | None = None
+
+    def _reason(self) -> str:
+        code = f", {self.code}" if self.code is not None else ""
+        return f"HTTP {self.status}{code}: {self.message}"
+
+    @classmethod
+    def from_response(cls, response: Response) -> APIError:
+        """Read the error out of an answer, whatever its body: either of the API's shapes, or no JSON at all.
+
+        The legacy shape has ``code``, ``message``, ``more_info`` and perhaps ``details``; the other one is
+        RFC 9457's, with ``title``, ``detail``, ``type`` and ``errors``.
+        """
+        body = _json_object(response.body)
+        code = body.get("code")
+        details = body.get("details")
+        if details is None and "errors" in body:
+            details = {"errors": body["errors"]}
+        described = [text for key in ("message", "title", "detail") if isinstance(text := body.get(key), str)]
+        more_info = body.get("more_info", body.get("type"))
+        return _STATUS_ERRORS.get(response.status, ServerError if response.status >= 500 else APIError)(
+            message=": ".join(described) or _phrase(response),
+            status=response.status,
+            code=code if isinstance(code, int) else None,
+            more_info=more_info if isinstance(more_info, str) else None,
+            details=details if isinstance(details, dict) else None,
+            retry_after=parse_retry_after(response.headers.get("Retry-After")),
+            method=response.method,
+            path=response.path,
+            request_id=response.request_id,
+            attempts=response.attempts,
+        )
+
+
+def _json_object(body: bytes) -> dict[str, Any]:
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _phrase(response: Response) -> str:
+    """What a status means, for a body that does not say it; the body itself may hold anything."""
+    try:
+        phrase = HTTPStatus(response.status).phrase
+    except ValueError:
+        phrase = "unknown status"
+    kind = response.headers.get("Content-Type", "no content type")
+    return f"{phrase} (the body, {len(response.body)} bytes of {_plain(kind, 60)}, does not say why)"
+
+
+class AuthenticationError(APIError):
+    """401: the credentials are wrong, or are no longer valid."""
+
+
+class PermissionDeniedError(APIError):
+    """403: the credentials are good, but do not allow this."""
+
+
+class NotFoundError(APIError):
+    """404: no such resource; for a creation, no such parent."""
+
+
+class ConflictError(APIError):
+    """409: it exists already, or somebody else is changing it."""
+
+
+class RateLimitError(APIError):
+    """429: too many requests; nothing was done."""
+
+
+class ServerError(APIError):
+    """5xx: the API failed; whether a write took place is unknown."""
+
+
+_STATUS_ERRORS: dict[int, type[APIError]] = {
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    409: ConflictError,
+    429: RateLimitError,
+}
+
+
+@define(kw_only=True, slots=False, repr=False)
+class TransportError(ConversationsError):
+    """No answer arrived, or not a whole one."""
+
+    #: False where no connection was ever made, so that the API cannot have acted.
+    sent: bool = True
+
+
+class RequestTimeoutError(TransportError, TimeoutError):
+    """No whole answer arrived within the time allowed."""
+
+
+@define(kw_only=True, slots=False, repr=False)
+class DecodeError(ConversationsError):
+    """An answer that cannot be read."""
+
+    #: The name of the class that the answer was to become.
+    model: str
+    #: The path of the offending value in it, such as ``media[0].size``; empty for the whole.
+    field: str = ""
+
+    def _reason(self) -> str:
+        dot = "." if self.field and not self.field.startswith("[") else ""
+        return f"cannot read {self.model}{dot}{_plain(self.field, 120)}: {self.message}"
+
+
+class PaginationError(ConversationsError):
+    """A link to the next page that must not be followed: another origin's, or one that leads in a circle."""

@@ -1,0 +1,143 @@
+"""Page and Stream: one list of the API, read page after page, ahead of whoever consumes it."""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Generic, TypeVar
+from weakref import WeakSet
+
+from attrs import evolve, frozen
+
+from .errors import PaginationError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable
+    from typing import Any
+
+T = TypeVar("T")
+
+
+@frozen(kw_only=True)
+class Page(Generic[T]):
+    """One page of a list."""
+
+    items: builtins.list[T]
+    #: The number of the page, from 0, as the API counts; it positions nothing.
+    index: int | None
+    #: How many items the API puts on a page.
+    page_size: int | None
+    #: Where the list goes on: give it to ``stream(cursor=…)``, in this process or another. None at the end.
+    cursor: str | None
+    #: The address of the next page as the API gave it; only ``cursor`` is safe to follow.
+    next_page_url: str | None
+
+
+class Stream(Generic[T]):
+    """A list of the API that reads itself: ``async for item in stream``.
+
+    Nothing is requested before the first item is asked for, and each ``async for`` begins at the first page.
+    Whoever stops early (``break``, ``aclose()``, cancellation) leaves no task and no connection behind.
+
+    Iterating raises what a request raises, and ``PaginationError`` where the API links to a page of another
+    origin, or to one that was read already; the items that were read before come first.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[str], Awaitable[Page[T]]],
+        link: str,
+        *,
+        limit: int | None = None,
+        read_ahead: int = 1,
+    ) -> None:
+        self._read = read
+        self._link = link
+        self._limit = limit
+        self._read_ahead = read_ahead
+        self._open: WeakSet[AsyncGenerator[Any]] = WeakSet()
+
+    def __aiter__(self) -> AsyncGenerator[T]:
+        """Yield item after item, up to the limit."""
+        return self._opened(self._items())
+
+    def pages(self) -> AsyncGenerator[Page[T]]:
+        """Yield page after page; the last one is cut where the limit is reached, and so is its cursor."""
+        pages = self._follow()
+        return self._opened(_ahead(pages, self._read_ahead) if self._read_ahead else pages)
+
+    async def aclose(self) -> None:
+        """Close every iteration of this stream that is still open."""
+        for generator in builtins.list(self._open):
+            await generator.aclose()
+
+    async def list(self) -> builtins.list[T]:
+        """Read everything, up to the limit, into a list."""
+        return [item async for item in self]
+
+    def _opened(self, generator: AsyncGenerator[Any]) -> AsyncGenerator[Any]:
+        self._open.add(generator)
+        return generator
+
+    async def _items(self) -> AsyncGenerator[T]:
+        async with aclosing(self.pages()) as pages:
+            async for page in pages:
+                for item in page.items:
+                    yield item
+
+    async def _follow(self) -> AsyncGenerator[Page[T]]:
+        link, left = self._link, self._limit
+        read = set[int]()  # hashes: a list may have a great many pages
+        while True:
+            page = await self._read(link)
+            read.add(hash(link))
+            if left is not None:
+                if len(page.items) > left:
+                    place, skipped = split_cursor(link)
+                    page = evolve(page, items=page.items[:left], cursor=f"{place}#{skipped + left}")
+                left -= len(page.items)
+            yield page
+            if left == 0 or page.next_page_url is None:
+                return
+            if page.cursor is None:
+                raise _refused(link, "the next page is said to be at another origin")
+            link = page.cursor
+            if hash(link) in read:
+                raise _refused(link, "the next page is said to be one that was read already")
+
+
+async def _ahead(pages: AsyncGenerator[Page[T]], depth: int) -> AsyncGenerator[Page[T]]:
+    """Have up to ``depth`` pages read before they are asked for, by a task that ends with this generator."""
+    arrived = asyncio.Queue[Page[T] | None]()
+    room = asyncio.Semaphore(depth)
+
+    async def fetch() -> None:
+        try:
+            async with aclosing(pages):
+                async for page in pages:
+                    arrived.put_nowait(page)
+                    await room.acquire()
+        finally:
+            arrived.put_nowait(None)
+
+    task = asyncio.create_task(fetch())
+    try:
+        while (page := await arrived.get()) is not None:
+            yield page
+            room.release()
+        await task  # raises what the task met
+    finally:
+        task.cancel()
+        # gathered, so that an error which nobody came to see is not reported as forgotten
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def split_cursor(cursor: str) -> tuple[str, int]:
+    """Divide a cursor into the place of a page, and how many of its items were consumed before."""
+    place, _, skipped = cursor.partition("#")
+    return place, int(skipped or 0)
+
+
+def _refused(link: str, reason: str) -> PaginationError:
+    return PaginationError(message=reason, method="GET", path=link.partition("?")[0])

@@ -1,0 +1,228 @@
+"""What all resources share: a collection bound to a path, which does not know what service it is in."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar
+from urllib.parse import quote
+
+from yarl import URL
+
+from ._checks import check_whole
+from .converter import OpenEnum, decode, decode_page, encode_fields
+from .pagination import Page, Stream, split_cursor
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .session import SessionManager
+
+T = TypeVar("T")
+
+PAGE_SIZE_DEFAULT = 50
+#: As the API pages have it; the specification says 100 or 50 for most lists, and the API may send fewer.
+PAGE_SIZE_MAX = 1000
+
+WebhookFlag = Literal["true", "false"]
+
+_CURSOR = re.compile(r"/(?P<version>v\d)/(?:[!->@-~]*/)?(?P<list>\w+)\?[!\"$-~]*(?:#\d{1,4})?")
+
+
+def segment(name: str, value: str) -> str:
+    """Encode an identifier as one segment of a path; every path of the package is made of these.
+
+    Raises:
+        ValueError: It is empty, ``.`` or ``..``, or holds half of a surrogate pair; the message names it.
+    """
+    if not isinstance(value, str):
+        raise ValueError(f"{name} must be a string, got a {type(value).__name__}")  # noqa: TRY004  # the contract
+    if value in ("", ".", ".."):
+        raise ValueError(f'{name} must not be empty, "." or ".."')
+    try:
+        return quote(value, safe="")
+    except UnicodeEncodeError:
+        raise ValueError(f"{name} holds half of a surrogate pair, which is no character") from None
+
+
+class Repository(Generic[T]):
+    """A collection of the API, bound to the path where it stands.
+
+    Attributes:
+        model: The class that the collection's items are read into.
+    """
+
+    model: type[T]
+
+    def __init__(self, session: SessionManager, product: str, path: str) -> None:
+        self._session = session
+        self._product = product
+        self._origin = session.origin(product)
+        self._path = path
+
+    def _url(self, link: str) -> URL:
+        return URL(self._origin + link, encoded=True)
+
+    def _item(self, sid: str) -> str:
+        return f"{self._path}/{segment('sid', sid)}"
+
+    async def _post(
+        self, path: str, form: Mapping[str, object], *, webhook_enabled: bool | str | None = None
+    ) -> T:
+        response = await self._session.request(
+            "POST", self._url(path), form=form, webhook_enabled=webhook_enabled
+        )
+        return decode(response, self.model)
+
+    async def _delete(self, sid: str, *, webhook_enabled: bool | str | None = None) -> None:
+        await self._session.request("DELETE", self._url(self._item(sid)), webhook_enabled=webhook_enabled)
+
+    def _stream(
+        self,
+        filters: Mapping[str, object],
+        *,
+        page_size: int,
+        limit: int | None,
+        read_ahead: int,
+        cursor: str | None,
+    ) -> Stream[T]:
+        check_whole("page_size", page_size, 1, PAGE_SIZE_MAX)
+        check_whole("limit", 1 if limit is None else limit, 1)
+        check_whole("read_ahead", read_ahead, 0)
+        link = f"{self._path}?{encode_fields({**filters, 'PageSize': page_size})}"
+        if cursor is not None:
+            link = self._checked_cursor(cursor)
+        return Stream(self._read, link, limit=limit, read_ahead=read_ahead)
+
+    def _checked_cursor(self, cursor: str) -> str:
+        place = _CURSOR.fullmatch(cursor)
+        if place is None or (place["version"], place["list"]) != (
+            self._path.split("/")[1],
+            self._path.rpartition("/")[2],
+        ):
+            raise ValueError("cursor must be the cursor of a page of such a list")
+        return cursor
+
+    async def _read(self, link: str) -> Page[T]:
+        place, skipped = split_cursor(link)
+        response = await self._session.request("GET", self._url(place))
+        items, meta = decode_page(response, self.model)
+        return Page(
+            items=items[skipped:],
+            index=meta.page,
+            page_size=meta.page_size,
+            cursor=self._session.own_link(self._product, meta.next_page_url),
+            next_page_url=meta.next_page_url,
+        )
+
+
+class Fetchable(Repository[T]):
+    """One item can be read."""
+
+    async def fetch(self, sid: str) -> T:
+        """Read one item.
+
+        Args:
+            sid: Its SID, or what the API takes in its place.
+
+        Raises:
+            NotFoundError: There is no such item.
+            ValueError: The identifier is empty or dotted.
+        """
+        return decode(await self._session.request("GET", self._url(self._item(sid))), self.model)
+
+
+class Deletable(Repository[T]):
+    """One item can be deleted."""
+
+    async def delete(self, sid: str) -> None:
+        """Delete one item.
+
+        Args:
+            sid: Its SID, or what the API takes in its place.
+
+        Raises:
+            NotFoundError: There is no such item. One that is gone after an attempt whose outcome was
+                unknown counts as deleted.
+            ValueError: The identifier is empty or dotted.
+        """
+        await self._delete(sid)
+
+
+class DeletableWithWebhooks(Repository[T]):
+    """One item can be deleted, and the API can be asked to tell the webhooks."""
+
+    async def delete(self, sid: str, *, webhook_enabled: bool | WebhookFlag | None = None) -> None:
+        """Delete one item.
+
+        Args:
+            sid: Its SID, or what the API takes in its place.
+            webhook_enabled: Whether webhooks are called for it (``X-Twilio-Webhook-Enabled``); the API's
+                default is no.
+
+        Raises:
+            NotFoundError: As for ``Deletable``.
+            ValueError: As for ``Deletable``.
+        """
+        await self._delete(sid, webhook_enabled=webhook_enabled)
+
+
+class Streamable(Repository[T]):
+    """The collection can be read as a stream."""
+
+    def stream(
+        self,
+        *,
+        page_size: int = PAGE_SIZE_DEFAULT,
+        limit: int | None = None,
+        read_ahead: int = 1,
+        cursor: str | None = None,
+    ) -> Stream[T]:
+        """Read the collection, page after page, in the API's order.
+
+        Args:
+            page_size: Items a page, from 1 to 1000.
+            limit: Items in all at the most; no page beyond is requested. None reads to the end.
+            read_ahead: Pages that are fetched before they are asked for; 0 never sends a request early.
+            cursor: Go on after the page that had this cursor. It carries the page size and the filters of
+                the stream that it came from; those given here do not count then.
+
+        Raises:
+            ValueError: A figure is out of range, or the cursor is none of such a list.
+        """
+        return self._stream({}, page_size=page_size, limit=limit, read_ahead=read_ahead, cursor=cursor)
+
+
+class Order(OpenEnum):
+    """The order of a list of messages, by their index."""
+
+    ASC = "asc"
+    DESC = "desc"
+
+
+class StreamableInOrder(Repository[T]):
+    """The collection can be read as a stream, in both orders."""
+
+    def stream(
+        self,
+        *,
+        order: Order | str | None = None,
+        page_size: int = PAGE_SIZE_DEFAULT,
+        limit: int | None = None,
+        read_ahead: int = 1,
+        cursor: str | None = None,
+    ) -> Stream[T]:
+        """Read the collection, page after page.
+
+        Args:
+            order: By ascending or descending index; the API's default is ascending.
+            page_size: Items a page, from 1 to 1000.
+            limit: Items in all at the most; no page beyond is requested. None reads to the end.
+            read_ahead: As for ``Streamable``.
+            cursor: As for ``Streamable``.
+
+        Raises:
+            ValueError: As for ``Streamable``.
+        """
+        return self._stream(
+            {"Order": order}, page_size=page_size, limit=limit, read_ahead=read_ahead, cursor=cursor
+        )

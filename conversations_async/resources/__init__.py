@@ -1,0 +1,1 @@
+"""The resources of the Conversations API, one module each: enums, models, repository."""

@@ -1,0 +1,179 @@
+"""Messages: what is said in a conversation, in order.
+
+API page: conversation message resource, https://www.twilio.com/docs/conversations/api/conversation-message-resource
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+
+from ..converter import Attributes, OpenEnum, encode_json
+from ..repository import DeletableWithWebhooks, Fetchable, StreamableInOrder
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..repository import WebhookFlag
+
+
+class DeliveryAmount(OpenEnum):
+    """How many of the participants who are not on chat a delivery status holds for."""
+
+    ALL = "all"
+    SOME = "some"
+    NONE = "none"
+
+
+@frozen(kw_only=True)
+class DeliverySummary:
+    """How far a message got, summed over the participants who are not on chat."""
+
+    #: How many participants the message went to.
+    total: int | None = None
+    sent: DeliveryAmount | None = None
+    delivered: DeliveryAmount | None = None
+    read: DeliveryAmount | None = None
+    failed: DeliveryAmount | None = None
+    undelivered: DeliveryAmount | None = None
+
+
+@frozen(kw_only=True)
+class Media:
+    """A file that is attached to a message."""
+
+    sid: str
+    #: In bytes.
+    size: int | None = None
+    #: The media type, such as ``image/jpeg``.
+    content_type: str | None = None
+    filename: str | None = None
+
+
+@frozen(kw_only=True)
+class Message(Attributes):
+    """One message of a conversation."""
+
+    sid: str
+    account_sid: str | None = None
+    conversation_sid: str | None = None
+    #: Only in lists of a service's messages.
+    chat_service_sid: str | None = None
+    #: The place in the conversation, from 0: always ascending, not always without gaps.
+    index: int | None = None
+    #: The identity or address of the author; ``system`` unless one was given.
+    author: str | None = None
+    #: None for a message of media alone.
+    body: str | None = None
+    #: None where nothing is attached.
+    media: tuple[Media, ...] | None = None
+    #: JSON text, ``{}`` where none was set; see ``parsed_attributes``.
+    attributes: str | None = None
+    #: None for messages of the system.
+    participant_sid: str | None = None
+    date_created: datetime | None = None
+    #: None until the message is edited, or equal to ``date_created``: the API does both.
+    date_updated: datetime | None = None
+    #: None where all participants are on chat.
+    delivery: DeliverySummary | None = None
+    content_sid: str | None = None
+    url: str | None = None
+    links: dict[str, str] | None = None
+
+
+class MessageRepository(Fetchable[Message], DeletableWithWebhooks[Message], StreamableInOrder[Message]):
+    """The messages of one conversation."""
+
+    model = Message
+
+    async def create(
+        self,
+        *,
+        author: str | None = None,
+        body: str | None = None,
+        date_created: datetime | None = None,
+        date_updated: datetime | None = None,
+        attributes: str | Mapping[str, Any] | None = None,
+        media_sid: str | None = None,
+        content_sid: str | None = None,
+        content_variables: str | Mapping[str, Any] | None = None,
+        subject: str | None = None,
+        webhook_enabled: bool | WebhookFlag | None = None,
+    ) -> Message:
+        """Add a message to the conversation.
+
+        Args:
+            author: The identity or address of the author; the API's default is ``system``.
+            body: The text, up to 1,600 characters.
+            date_created: When the message was written, for an import of history.
+            date_updated: When it was last edited, likewise.
+            attributes: A mapping, or JSON text; up to 4 KB.
+            media_sid: The media to attach (``ME…``); it can be attached to one message only.
+            content_sid: The content template to fill (``HX…``); ``body`` and ``media_sid`` do not count then.
+            content_variables: The template's variables: a mapping, or JSON text.
+            subject: Up to 256 characters. No answer returns it.
+            webhook_enabled: Whether webhooks are called for it; the API's default is no.
+
+        Raises:
+            APIError: 400/50377 for a closed conversation, 400/50508 for media of another message, …
+            NotFoundError: There is no such conversation.
+            ValueError: A datetime is naive, or attributes or variables are not JSON; nothing was sent.
+        """
+        return await self._post(
+            self._path,
+            {
+                "Author": author,
+                "Body": body,
+                "DateCreated": date_created,
+                "DateUpdated": date_updated,
+                "Attributes": encode_json("attributes", attributes),
+                "MediaSid": media_sid,
+                "ContentSid": content_sid,
+                "ContentVariables": encode_json("content_variables", content_variables),
+                "Subject": subject,
+            },
+            webhook_enabled=webhook_enabled,
+        )
+
+    async def update(
+        self,
+        sid: str,
+        *,
+        author: str | None = None,
+        body: str | None = None,
+        date_created: datetime | None = None,
+        date_updated: datetime | None = None,
+        attributes: str | Mapping[str, Any] | None = None,
+        subject: str | None = None,
+        webhook_enabled: bool | WebhookFlag | None = None,
+    ) -> Message:
+        """Edit a message. What is None stays as it is.
+
+        Args:
+            sid: The message (``IM…``).
+            author: As for ``create``.
+            body: The new text, up to 1,600 characters.
+            date_created: As for ``create``.
+            date_updated: As for ``create``.
+            attributes: They replace the old ones as a whole.
+            subject: As for ``create``.
+            webhook_enabled: Whether webhooks are called for it; the API's default is no.
+
+        Raises:
+            NotFoundError: There is no such message.
+            ValueError: As for ``create``.
+        """
+        return await self._post(
+            self._item(sid),
+            {
+                "Author": author,
+                "Body": body,
+                "DateCreated": date_created,
+                "DateUpdated": date_updated,
+                "Attributes": encode_json("attributes", attributes),
+                "Subject": subject,
+            },
+            webhook_enabled=webhook_enabled,
+        )

@@ -1,0 +1,173 @@
+"""Participants: who takes part in a conversation, over chat, SMS, WhatsApp or other channels.
+
+API page: conversation participant resource,
+https://www.twilio.com/docs/conversations/api/conversation-participant-resource
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from attrs import frozen
+
+from ..converter import Attributes, OpenEnum, encode_json
+from ..repository import DeletableWithWebhooks, Fetchable, Streamable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..repository import WebhookFlag
+
+
+class BindingType(OpenEnum):
+    """The channel of a participant who is not on chat."""
+
+    SMS = "sms"
+    WHATSAPP = "whatsapp"
+    MESSENGER = "messenger"
+    RCS = "rcs"
+    EMAIL = "email"
+
+
+@frozen(kw_only=True)
+class MessagingBinding:
+    """How messages reach a participant who is not on chat; the API leaves out what does not apply."""
+
+    type: BindingType | None = None
+    #: The participant's own number or address.
+    address: str | None = None
+    #: The number or address that the participant writes to.
+    proxy_address: str | None = None
+    #: The number that stands for a chat participant in a group MMS.
+    projected_address: str | None = None
+    name: str | None = None
+    level: str | None = None
+
+
+@frozen(kw_only=True)
+class Participant(Attributes):
+    """One participant of a conversation."""
+
+    sid: str
+    account_sid: str | None = None
+    conversation_sid: str | None = None
+    #: None unless the participant is on chat.
+    identity: str | None = None
+    #: JSON text, ``{}`` where none was set; see ``parsed_attributes``.
+    attributes: str | None = None
+    #: None for a participant on chat.
+    messaging_binding: MessagingBinding | None = None
+    role_sid: str | None = None
+    date_created: datetime | None = None
+    date_updated: datetime | None = None
+    #: The index of the last message that the participant has read.
+    last_read_message_index: int | None = None
+    last_read_timestamp: datetime | None = None
+    url: str | None = None
+
+
+class ParticipantRepository(
+    Fetchable[Participant], DeletableWithWebhooks[Participant], Streamable[Participant]
+):
+    """The participants of one conversation. For a ``sid``, an identity will do."""
+
+    model = Participant
+
+    async def create(
+        self,
+        *,
+        identity: str | None = None,
+        messaging_binding_address: str | None = None,
+        messaging_binding_proxy_address: str | None = None,
+        messaging_binding_projected_address: str | None = None,
+        date_created: datetime | None = None,
+        date_updated: datetime | None = None,
+        attributes: str | Mapping[str, Any] | None = None,
+        role_sid: str | None = None,
+        webhook_enabled: bool | WebhookFlag | None = None,
+    ) -> Participant:
+        """Add a participant: by identity on chat, by address and proxy address on another channel.
+
+        Args:
+            identity: The chat user, up to 256 characters; it is once in a conversation at the most.
+            messaging_binding_address: The participant's number or address, such as ``+15558675310`` or
+                ``whatsapp:+15558675310``.
+            messaging_binding_proxy_address: The number or address that the participant writes to.
+            messaging_binding_projected_address: For a group MMS: the number that stands for the identity.
+            date_created: When the participant joined, for an import of history.
+            date_updated: When the participant was last changed, likewise.
+            attributes: A mapping, or JSON text; up to 4 KB.
+            role_sid: The role in the conversation (``RL…``); otherwise the service's default.
+            webhook_enabled: Whether webhooks are called for it; the API's default is no.
+
+        Raises:
+            ConflictError: 409/50433 where the identity takes part already, 409/50416 where the pair of
+                addresses is in use.
+            NotFoundError: There is no such conversation.
+            ValueError: A datetime is naive, or the attributes are not JSON; nothing was sent.
+        """
+        return await self._post(
+            self._path,
+            {
+                "Identity": identity,
+                "MessagingBinding.Address": messaging_binding_address,
+                "MessagingBinding.ProxyAddress": messaging_binding_proxy_address,
+                "DateCreated": date_created,
+                "DateUpdated": date_updated,
+                "Attributes": encode_json("attributes", attributes),
+                "MessagingBinding.ProjectedAddress": messaging_binding_projected_address,
+                "RoleSid": role_sid,
+            },
+            webhook_enabled=webhook_enabled,
+        )
+
+    async def update(
+        self,
+        sid: str,
+        *,
+        identity: str | None = None,
+        messaging_binding_proxy_address: str | None = None,
+        messaging_binding_projected_address: str | None = None,
+        last_read_message_index: int | None = None,
+        last_read_timestamp: datetime | None = None,
+        date_created: datetime | None = None,
+        date_updated: datetime | None = None,
+        attributes: str | Mapping[str, Any] | None = None,
+        role_sid: str | None = None,
+        webhook_enabled: bool | WebhookFlag | None = None,
+    ) -> Participant:
+        """Change a participant. What is None stays as it is.
+
+        Args:
+            sid: The participant (``MB…``).
+            identity: As for ``create``.
+            messaging_binding_proxy_address: As for ``create``; the text ``"null"`` removes it.
+            messaging_binding_projected_address: As for ``create``; the text ``"null"`` removes it.
+            last_read_message_index: The index of the last message that was read.
+            last_read_timestamp: When it was read.
+            date_created: As for ``create``.
+            date_updated: As for ``create``.
+            attributes: They replace the old ones as a whole.
+            role_sid: As for ``create``.
+            webhook_enabled: Whether webhooks are called for it; the API's default is no.
+
+        Raises:
+            NotFoundError: There is no such participant.
+            ValueError: As for ``create``.
+        """
+        return await self._post(
+            self._item(sid),
+            {
+                "DateCreated": date_created,
+                "DateUpdated": date_updated,
+                "Attributes": encode_json("attributes", attributes),
+                "RoleSid": role_sid,
+                "MessagingBinding.ProxyAddress": messaging_binding_proxy_address,
+                "MessagingBinding.ProjectedAddress": messaging_binding_projected_address,
+                "Identity": identity,
+                "LastReadMessageIndex": last_read_message_index,
+                "LastReadTimestamp": last_read_timestamp,
+            },
+            webhook_enabled=webhook_enabled,
+        )

@@ -1,0 +1,107 @@
+"""When to try again, and how long to wait before: a value and a pure decision, without I/O."""
+
+from __future__ import annotations
+
+import math
+import random as _random
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING
+
+from attrs import frozen
+
+from ._checks import check_seconds, check_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_IDEMPOTENT = frozenset({"GET", "DELETE"})
+_PASSING = frozenset({500, 502, 503, 504})
+_RATE_LIMITED = 429
+
+
+@frozen(kw_only=True)
+class RetryPolicy:
+    """Exponential backoff with full jitter, within a total time.
+
+    GET and DELETE are repeated after 429, after 500, 502, 503 and 504, and after a connection that was lost
+    or timed out. POST is repeated only where nothing can have been created: after 429, and where no
+    connection was ever made.
+
+    Attributes:
+        max_attempts: Requests made for one call at the most, the first included; 1 never tries again.
+        base_delay: The first wait, in seconds, before jitter; it doubles with every attempt.
+        max_delay: The longest wait that backoff arrives at, in seconds. A ``Retry-After`` may be longer.
+        total_timeout: The time that a call may take, in seconds, with its attempts and its waits. A wait
+            that would end later is not begun: the error is raised at once.
+        retry_posts: Repeat POST like GET. What it creates may then exist twice.
+
+    Raises:
+        ValueError: A figure is out of range; the message names it.
+    """
+
+    max_attempts: int = 5
+    base_delay: float = 0.25
+    max_delay: float = 10.0
+    total_timeout: float = 60.0
+    retry_posts: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        check_whole("max_attempts", self.max_attempts, 1)
+        check_seconds("base_delay", self.base_delay, above_zero=False)
+        check_seconds("max_delay", self.max_delay, above_zero=False)
+        check_seconds("total_timeout", self.total_timeout)
+
+    def delay(
+        self,
+        attempt: int,
+        *,
+        method: str,
+        status: int | None = None,
+        sent: bool = True,
+        retry_after: float | None = None,
+        elapsed: float = 0.0,
+        random: Callable[[], float] = _random.random,
+    ) -> float | None:
+        """Say how many seconds to wait before the next attempt, or None to give up.
+
+        Args:
+            attempt: How many attempts have failed, from 1.
+            method: The HTTP method.
+            status: The HTTP status of the answer, or None where no whole answer came.
+            sent: False where no connection was made, so that the API cannot have acted.
+            retry_after: What the answer's ``Retry-After`` asks for, in seconds. It is obeyed in full, or,
+                where the total time does not allow that, not at all.
+            elapsed: The seconds since the call began.
+            random: Where jitter comes from: a number from 0 up to 1.
+        """
+        if attempt >= self.max_attempts or not self._may_repeat(method, status, sent=sent):
+            return None
+        # 2.0 ** 1024 overflows; long before that the cap decides
+        wait = random() * min(self.max_delay, self.base_delay * 2.0 ** min(attempt - 1, 64))
+        if retry_after is not None:
+            wait = max(wait, retry_after)
+        return wait if elapsed + wait < self.total_timeout else None
+
+    def _may_repeat(self, method: str, status: int | None, *, sent: bool) -> bool:
+        if status == _RATE_LIMITED or not sent:
+            return True
+        if method not in _IDEMPOTENT and not self.retry_posts:
+            return False
+        return status is None or status in _PASSING
+
+
+def parse_retry_after(value: str | None) -> float | None:
+    """Read a ``Retry-After`` header: seconds, or an HTTP date. What cannot be read counts as absent."""
+    if value is None:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            date = parsedate_to_datetime(value)
+        except ValueError:
+            return None
+        # a date without a zone is GMT (RFC 9110)
+        seconds = (date.replace(tzinfo=date.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
+    return max(0.0, seconds) if math.isfinite(seconds) else None

@@ -1,0 +1,67 @@
+"""What the tests share: an emulator of the API on loopback, a client of it, and a client with mocked answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aiohttp import ClientResponse
+from aioresponses import aioresponses
+
+from conversations_async import ConversationsClient, RetryPolicy
+from conversations_async.emulator import Emulator
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+ACCOUNT_SID = "AC" + "a" * 32
+AUTH_TOKEN = "not-a-real-token"
+
+CONVERSATION = "CH" + "c" * 32
+MESSAGE = "IM" + "d" * 32
+SERVICE = "IS" + "e" * 32
+
+
+class MockedResponse(ClientResponse):
+    """The work-around for aioresponses 0.7.9, which does not give what aiohttp 3.14 demands."""
+
+    def __init__(self, *args: Any, stream_writer: Any = None, **kwargs: Any) -> None:
+        super().__init__(*args, stream_writer=stream_writer, **kwargs)
+
+
+class Mocked(aioresponses):
+    """aioresponses, whose answers are made for the installed aiohttp."""
+
+    def add(self, *args: Any, **kwargs: Any) -> None:
+        """Register an answer."""
+        super().add(*args, **{"response_class": MockedResponse} | kwargs)
+
+
+@pytest.fixture
+def mocked() -> Iterator[Mocked]:
+    """Answer what the client asks of the vendor's hosts; nothing leaves the process."""
+    with Mocked() as mock:
+        yield mock
+
+
+@pytest.fixture
+async def emulator() -> AsyncIterator[Emulator]:
+    """Run an emulator on a free port, with nothing in it."""
+    async with Emulator() as running:
+        yield running
+
+
+@pytest.fixture
+async def client(emulator: Emulator) -> AsyncIterator[ConversationsClient]:
+    """Talk to the emulator; a failure is final."""
+    retry = RetryPolicy(max_attempts=1)
+    async with ConversationsClient(ACCOUNT_SID, AUTH_TOKEN, base_url=emulator.url, retry=retry) as client:
+        yield client
+
+
+@pytest.fixture
+async def vendor() -> AsyncIterator[ConversationsClient]:
+    """Talk to the vendor's hosts, as far as `mocked` lets it."""
+    retry = RetryPolicy(max_attempts=3, base_delay=0)
+    async with ConversationsClient(ACCOUNT_SID, AUTH_TOKEN, retry=retry) as client:
+        yield client
