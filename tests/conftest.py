@@ -1,7 +1,8 @@
-"""What the tests share: an emulator of the API on loopback, a client of it, and a client with mocked answers."""
+"""What the tests share: an emulator on loopback, a client of it, and a client whose answers are mocked."""
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,8 +26,9 @@ SERVICE = "IS" + "e" * 32
 class MockedResponse(ClientResponse):
     """The work-around for aioresponses 0.7.9, which does not give what aiohttp 3.14 demands."""
 
-    def __init__(self, *args: Any, stream_writer: Any = None, **kwargs: Any) -> None:
-        super().__init__(*args, stream_writer=stream_writer, **kwargs)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        sent: Any = SimpleNamespace(output_size=0)
+        super().__init__(*args, stream_writer=sent, **kwargs)
 
 
 class Mocked(aioresponses):
@@ -40,7 +42,8 @@ class Mocked(aioresponses):
 @pytest.fixture
 def mocked() -> Iterator[Mocked]:
     """Answer what the client asks of the vendor's hosts; nothing leaves the process."""
-    with Mocked() as mock:
+    mock = Mocked()
+    with mock:
         yield mock
 
 
