@@ -63,21 +63,20 @@ def vendor_origin(product: str, region: str | None = None, edge: str | None = No
 
 
 def _checked_origin(base_url: str) -> str:
-    url = URL(base_url)
-    if (
-        url.scheme not in ("http", "https")
-        or not url.host
-        or url.raw_path_qs != "/"
-        or url.raw_fragment
-        or url.raw_user is not None
-        or url.raw_password is not None
-    ):
+    try:
+        url = URL(base_url)
+        origin = url.origin()
+        if url.scheme not in ("http", "https") or url.user is not None or url.password is not None:
+            raise ValueError
+        if url.raw_path_qs != "/" or url.raw_fragment:
+            raise ValueError
+    except ValueError:
         # the value is not shown: it may hold a password
         raise ValueError(
             "base_url (CONVERSATIONS_BASE_URL) must be an origin such as http://127.0.0.1:8080,"
             " without credentials, path or query"
-        )
-    return str(url.origin())
+        ) from None
+    return str(origin)
 
 
 async def _pool(max_connections: int) -> AsyncGenerator[aiohttp.ClientSession]:

@@ -1,0 +1,118 @@
+"""A server that says byte for byte what a test tells it to, where a real one would refuse to misbehave."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from typing import TYPE_CHECKING, Any, Self
+
+from attrs import define, field, frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+#: Close the connection without an answer.
+DROP = b""
+#: Never answer.
+HANG = None
+
+
+@frozen
+class Request:
+    """What arrived."""
+
+    method: str
+    target: str
+    headers: dict[str, str]
+    body: bytes
+
+
+def answer(status: int = 200, body: object = None, *, headers: dict[str, str] | None = None) -> bytes:
+    """Render an answer; a body that is not bytes is sent as JSON."""
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    if status == 204:
+        content = b""
+    lines = {"Content-Type": "application/json", "Content-Length": str(len(content))} | (headers or {})
+    head = f"HTTP/1.1 {status} Whatever\r\n" + "".join(
+        f"{name}: {value}\r\n" for name, value in lines.items()
+    )
+    return head.encode() + b"\r\n" + content
+
+
+def page(
+    key: str, items: list[dict[str, Any]], next_page_url: str | None = None, *, index: int = 0
+) -> dict[str, Any]:
+    """Render a page of a list."""
+    meta = {"key": key, "page": index, "page_size": 50, "next_page_url": next_page_url}
+    return {"meta": meta, key: items}
+
+
+@define
+class Scripted:
+    """Answers the n-th request with the n-th entry of a script; the last entry goes on for ever."""
+
+    script: deque[bytes | None]
+    port: int = 0
+    requests: list[Request] = field(factory=list)
+    #: Connections that are open now, and were open at a time at the most.
+    connections: int = 0
+    most_connections: int = 0
+    arrived: asyncio.Event = field(factory=asyncio.Event)
+    _server: asyncio.Server | None = None
+    _busy: set[asyncio.Task[None]] = field(factory=set)
+
+    @classmethod
+    def of(cls, script: Iterable[bytes | None], *, port: int = 0) -> Self:
+        """Make a server that will follow a script."""
+        return cls(deque(script), port)
+
+    @property
+    def url(self) -> str:
+        """The origin."""
+        assert self._server is not None
+        port = self._server.sockets[0].getsockname()[1]
+        return f"http://127.0.0.1:{port}"
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", self.port)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._server is not None
+        self._server.close()
+        for task in self._busy:
+            task.cancel()
+        await asyncio.gather(*self._busy, return_exceptions=True)
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._busy.add(task)
+        self.connections += 1
+        self.most_connections = max(self.most_connections, self.connections)
+        try:
+            while await self._serve(reader, writer):
+                pass
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            self.connections -= 1
+            self._busy.discard(task)
+            writer.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        method, target, _ = head[0].split(" ")
+        headers = dict(line.split(": ", 1) for line in head[1:] if line)
+        body = await reader.readexactly(int(headers.get("Content-Length", 0)))
+        self.requests.append(Request(method, target, headers, body))
+        self.arrived.set()
+        entry = self.script.popleft() if len(self.script) > 1 else self.script[0]
+        if entry is HANG:
+            await reader.read()  # until the client gives up
+            return False
+        writer.write(entry)
+        await writer.drain()
+        length = entry.partition(b"\r\n\r\n")[0].partition(b"Content-Length: ")[2].partition(b"\r\n")[0]
+        return bool(length) and len(entry.partition(b"\r\n\r\n")[2]) == int(length)

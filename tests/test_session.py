@@ -1,0 +1,455 @@
+"""The session manager: attempts, time-outs, connections, credentials, log lines."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import gc
+import logging
+import socket
+import subprocess
+import sys
+from typing import Any
+from urllib.parse import parse_qsl
+
+import aiohttp
+import pytest
+
+from conversations_async import (
+    APIError,
+    AuthenticationError,
+    ConversationsClient,
+    ConversationsError,
+    DecodeError,
+    NotFoundError,
+    RateLimitError,
+    RequestTimeoutError,
+    RetryPolicy,
+    ServerError,
+    TransportError,
+    __version__,
+)
+from conversations_async.session import vendor_origin
+
+from .conftest import ACCOUNT_SID, AUTH_TOKEN, CONVERSATION
+from .servers import DROP, HANG, Scripted, answer
+
+FOUND = answer(200, {"sid": CONVERSATION})
+CREATED = answer(201, {"sid": CONVERSATION})
+BROKEN = answer(500, {"code": 20500, "message": "Internal"}, headers={"Twilio-Request-Id": "RQ1"})
+TRUNCATED = FOUND.replace(b'"}', b"")
+
+
+def connect(server: Scripted, **options: Any) -> ConversationsClient:
+    """Make a client of a server that does not wait between attempts."""
+    options = {"retry": RetryPolicy(base_delay=0), "timeout": 5.0, **options}
+    return ConversationsClient(ACCOUNT_SID, AUTH_TOKEN, base_url=server.url, **options)
+
+
+async def test_what_a_request_carries() -> None:
+    """Credentials, user agent and form are on the wire as documented."""
+    async with Scripted.of([CREATED]) as server, connect(server) as client:
+        await client.conversations.create(friendly_name="a b&c=ü", webhook_enabled=True)
+    (request,) = server.requests
+    assert (request.method, request.target) == ("POST", "/v1/Conversations")
+    assert (
+        request.headers["Authorization"]
+        == "Basic " + base64.b64encode(f"{ACCOUNT_SID}:{AUTH_TOKEN}".encode()).decode()
+    )
+    assert request.headers["User-Agent"].startswith(f"conversations-async/{__version__} ")
+    assert request.headers["Accept"] == "application/json"
+    assert request.headers["X-Twilio-Webhook-Enabled"] == "true"
+    assert request.headers["Content-Type"] == "application/x-www-form-urlencoded"
+    assert parse_qsl(request.body.decode()) == [("FriendlyName", "a b&c=ü")]
+
+
+async def test_an_api_key_authenticates_in_place_of_the_account() -> None:
+    """With an API key, its SID and secret are the credentials, an auth token or not."""
+    async with Scripted.of([FOUND]) as server:
+        key = {"api_key": "SK" + "b" * 32, "api_secret": "s:ecret"}
+        async with connect(server, **key) as client:
+            await client.conversations.fetch(CONVERSATION)
+    _, _, encoded = server.requests[0].headers["Authorization"].partition(" ")
+    assert base64.b64decode(encoded).decode() == "SK" + "b" * 32 + ":s:ecret"
+
+
+@pytest.mark.parametrize("failure", [BROKEN, DROP, TRUNCATED, answer(503), answer(429)])
+async def test_reads_are_repeated(failure: bytes) -> None:
+    """A GET goes on after a passing failure, and its answer is that of the last attempt."""
+    async with Scripted.of([failure, failure, FOUND]) as server, connect(server) as client:
+        assert (await client.conversations.fetch(CONVERSATION)).sid == CONVERSATION
+    assert len(server.requests) >= 3
+
+
+@pytest.mark.parametrize("failure", [BROKEN, TRUNCATED, answer(503), DROP])
+async def test_writes_are_not_repeated(failure: bytes) -> None:
+    """A POST that may have created something is sent once."""
+    async with Scripted.of([failure, CREATED]) as server, connect(server) as client:
+        with pytest.raises(ConversationsError) as caught:
+            await client.conversations.create()
+    assert len(server.requests) == caught.value.attempts == 1
+
+
+async def test_writes_are_repeated_when_asked() -> None:
+    """With ``retry_posts`` a POST is repeated like a GET."""
+    retry = RetryPolicy(base_delay=0, retry_posts=True)
+    async with Scripted.of([BROKEN, DROP, CREATED]) as server, connect(server, retry=retry) as client:
+        await client.conversations.create(friendly_name="x")
+    assert [request.body for request in server.requests] == [b"FriendlyName=x"] * 3
+
+
+async def test_writes_are_repeated_after_429() -> None:
+    """A POST that was refused for its rate was not carried out, and is repeated."""
+    async with Scripted.of([answer(429), CREATED]) as server, connect(server) as client:
+        await client.conversations.create()
+    assert len(server.requests) == 2
+
+
+async def test_writes_are_repeated_where_no_connection_was_made() -> None:
+    """A POST that never left is repeated, and its error says that nothing was sent."""
+    with socket.socket() as reserved:  # bound, and not listening: connections are refused
+        reserved.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{reserved.getsockname()[1]}"
+        retry = RetryPolicy(max_attempts=3, base_delay=0)
+        async with ConversationsClient(ACCOUNT_SID, AUTH_TOKEN, base_url=url, retry=retry) as client:
+            with pytest.raises(TransportError) as caught:
+                await client.conversations.create()
+    assert (caught.value.attempts, caught.value.sent, caught.value.status) == (3, False, None)
+    assert isinstance(caught.value.__cause__, aiohttp.ClientConnectorError)
+
+
+async def test_a_repeated_delete_may_find_nothing() -> None:
+    """What is gone after an attempt of unknown outcome was deleted by it."""
+    async with Scripted.of([BROKEN, answer(404, {})]) as server, connect(server) as client:
+        await client.conversations.delete(CONVERSATION)
+    assert [request.method for request in server.requests] == ["DELETE", "DELETE"]
+
+
+async def test_a_delete_that_was_refused_before_did_not_delete() -> None:
+    """After 429 nothing was done: a 404 then is an error like any other."""
+    async with Scripted.of([answer(429), answer(404, {})]) as server, connect(server) as client:
+        with pytest.raises(NotFoundError) as caught:
+            await client.conversations.delete(CONVERSATION)
+    assert caught.value.attempts == 2
+
+
+async def test_attempts_end() -> None:
+    """The last failure is raised, with the number of attempts that were made."""
+    retry = RetryPolicy(max_attempts=4, base_delay=0)
+    async with Scripted.of([BROKEN]) as server, connect(server, retry=retry) as client:
+        with pytest.raises(ServerError) as caught:
+            await client.conversations.fetch(CONVERSATION)
+    error = caught.value
+    assert (error.attempts, error.status, error.code, error.request_id) == (4, 500, 20500, "RQ1")
+    assert str(error).endswith("(after 4 attempts)")
+    assert len(server.requests) == 4
+
+
+async def test_retry_after_beyond_the_total_time_is_not_waited_for() -> None:
+    """The error comes at once, and says how long the API asks to wait."""
+    slow_down = answer(429, {"code": 20429}, headers={"Retry-After": "3600"})
+    async with Scripted.of([slow_down]) as server, connect(server) as client:
+        with pytest.raises(RateLimitError) as caught:
+            await client.conversations.fetch(CONVERSATION)
+    assert (caught.value.retry_after, caught.value.attempts) == (3600.0, 1)
+
+
+async def test_no_answer_in_time() -> None:
+    """An attempt ends with the time allowed to it, and the error is a TimeoutError too."""
+    retry = RetryPolicy(max_attempts=2, base_delay=0)
+    async with Scripted.of([HANG]) as server, connect(server, timeout=0.05, retry=retry) as client:
+        with pytest.raises(RequestTimeoutError) as caught:
+            await client.conversations.fetch(CONVERSATION)
+    assert isinstance(caught.value, TimeoutError)
+    assert caught.value.attempts == len(server.requests) == 2
+
+
+async def test_the_total_time_bounds_an_attempt() -> None:
+    """A policy's total time ends even a first attempt that was allowed more."""
+    retry = RetryPolicy(total_timeout=0.05)
+    async with Scripted.of([HANG]) as server, connect(server, retry=retry) as client:
+        with pytest.raises(RequestTimeoutError):
+            await client.conversations.fetch(CONVERSATION)
+
+
+async def test_the_wait_for_a_connection_counts() -> None:
+    """The time allowed to an attempt includes the wait for a free connection."""
+    options = {"max_connections": 1, "timeout": 0.1, "retry": RetryPolicy(max_attempts=1)}
+    async with Scripted.of([HANG]) as server, connect(server, **options) as client:
+        calls = (client.conversations.fetch(CONVERSATION) for _ in range(3))
+        results = await asyncio.gather(*calls, return_exceptions=True)
+    assert [type(result) for result in results] == [RequestTimeoutError] * 3
+    assert server.most_connections == 1
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+async def test_redirects_are_not_followed(status: int) -> None:
+    """A redirect is an error: following one would carry the credentials elsewhere."""
+    async with Scripted.of([FOUND]) as elsewhere:
+        moved = answer(status, b"", headers={"Location": elsewhere.url + "/v1/Conversations"})
+        async with Scripted.of([moved]) as server, connect(server) as client:
+            with pytest.raises(APIError) as caught:
+                await client.conversations.fetch(CONVERSATION)
+        assert caught.value.status == status
+        assert elsewhere.requests == []
+
+
+async def test_a_truncated_body_is_told_from_no_answer() -> None:
+    """The error knows the status and the request id of the answer that was cut off."""
+    cut = answer(200, {"sid": CONVERSATION}, headers={"Twilio-Request-Id": "RQ2"})[:-3]
+    async with Scripted.of([cut]) as server, connect(server, retry=RetryPolicy(max_attempts=1)) as client:
+        with pytest.raises(TransportError) as caught:
+            await client.conversations.fetch(CONVERSATION)
+    assert (caught.value.status, caught.value.request_id, caught.value.sent) == (200, "RQ2", True)
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"", b"\xff\xfe", b"[]", b"null", b'{"unexpected": 1}'])
+async def test_an_answer_that_cannot_be_read(body: bytes) -> None:
+    """Success without a readable body is a DecodeError, with the status and the request id."""
+    unreadable = answer(200, body, headers={"Twilio-Request-Id": "RQ3"})
+    async with Scripted.of([unreadable]) as server, connect(server) as client:
+        with pytest.raises(DecodeError) as caught:
+            await client.conversations.fetch(CONVERSATION)
+    error = caught.value
+    assert (error.status, error.request_id, error.method) == (200, "RQ3", "GET")
+    assert error.path == f"/v1/Conversations/{CONVERSATION}"
+
+
+async def test_the_log_names_each_attempt_and_nothing_secret(caplog: pytest.LogCaptureFixture) -> None:
+    """One debug line for an attempt, one warning for a retry; no body, no query, no credential."""
+    caplog.set_level(logging.DEBUG)
+    root_handlers = list(logging.getLogger().handlers)
+    async with Scripted.of([BROKEN, FOUND, CREATED]) as server, connect(server) as client:
+        await client.conversations.fetch("who am i")
+        await client.conversations.create(friendly_name="private-name")
+    records = [record for record in caplog.records if record.name.startswith("conversations_async")]
+    assert [(record.name, record.levelname) for record in records] == [
+        ("conversations_async", "DEBUG"),
+        ("conversations_async", "WARNING"),
+        ("conversations_async", "DEBUG"),
+        ("conversations_async", "DEBUG"),
+    ]
+    first = records[0].getMessage()
+    assert first.startswith("GET /v1/Conversations/who%20am%20i 500 in ")
+    assert first.endswith(" ms (attempt 1, request RQ1)")
+    assert "attempt 2 follows in 0.00 s" in records[1].getMessage()
+    for secret in AUTH_TOKEN, "private-name", "Basic", "Authorization":
+        assert secret not in caplog.text
+    assert logging.getLogger().handlers == root_handlers
+
+
+async def test_the_query_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Filters and page tokens stay out of the log."""
+    caplog.set_level(logging.DEBUG, logger="conversations_async")
+    empty = answer(200, {"meta": {"key": "conversations"}, "conversations": []})
+    async with Scripted.of([empty]) as server, connect(server) as client:
+        assert await client.conversations.stream(state="active").list() == []
+    assert "?State=active&PageSize=50" in server.requests[0].target
+    assert "State" not in caplog.text
+
+
+async def test_an_attempt_without_an_answer_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """The log has a line for an attempt that failed, too."""
+    caplog.set_level(logging.DEBUG, logger="conversations_async")
+    async with Scripted.of([DROP]) as server, connect(server) as client:
+        with pytest.raises(TransportError):
+            await client.conversations.create()
+    assert "POST /v1/Conversations no answer in " in caplog.text
+
+
+async def test_connections_are_bounded_and_kept() -> None:
+    """Many calls share a few connections; none is opened beyond the limit."""
+    async with Scripted.of([FOUND]) as server, connect(server, max_connections=3) as client:
+        await asyncio.gather(*(client.conversations.fetch(CONVERSATION) for _ in range(30)))
+        assert server.most_connections == 3
+        await client.conversations.fetch(CONVERSATION)
+        assert server.connections == 3
+
+
+async def test_a_borrowed_session_is_not_closed() -> None:
+    """Whoever opened a session closes it; its own defaults do not change what is sent."""
+    async with (
+        aiohttp.ClientSession(raise_for_status=True) as session,
+        Scripted.of([answer(404, {}), FOUND]) as server,
+    ):
+        async with connect(server, session=session) as client:
+            with pytest.raises(NotFoundError):
+                await client.conversations.fetch(CONVERSATION)
+        assert not session.closed
+        await client.conversations.fetch(CONVERSATION)
+    with pytest.raises(RuntimeError, match="borrowed aiohttp session is closed"):
+        await client.conversations.fetch(CONVERSATION)
+
+
+async def test_a_client_opens_nothing_before_it_is_used() -> None:
+    """Entering and leaving a client that sends nothing opens nothing."""
+    async with Scripted.of([FOUND]) as server, connect(server):
+        pass
+    assert server.most_connections == 0
+
+
+async def test_closing_closes_and_using_again_opens() -> None:
+    """After ``close`` no connection is left; a later request opens a new one."""
+    async with Scripted.of([FOUND]) as server:
+        client = connect(server)
+        for _ in range(2):
+            await client.conversations.fetch(CONVERSATION)
+            assert server.connections == 1
+            await client.close()
+            await asyncio.sleep(0.01)
+            assert server.connections == 0
+        await client.close()
+
+
+async def test_a_forgotten_client_warns() -> None:
+    """A client that is collected while its connections are open says so, and they are closed."""
+    async with Scripted.of([FOUND]) as server:
+        client = connect(server)
+        await client.conversations.fetch(CONVERSATION)
+        clients = [client]
+        del client
+        with pytest.warns(ResourceWarning, match="was not closed"):
+            clients.clear()
+        await asyncio.sleep(0.01)
+        assert server.connections == 0
+
+
+@pytest.fixture
+def port() -> int:
+    """Find a port that nobody listens on."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        number: int = found.getsockname()[1]
+        return number
+
+
+async def fetch_once(client: ConversationsClient, port: int, *, close: bool = False) -> int:
+    """Fetch from a server of this loop, and say how many connections are open then."""
+    async with Scripted.of([FOUND], port=port) as server:
+        await client.conversations.fetch(CONVERSATION)
+        if close:
+            await client.close()
+            await asyncio.sleep(0.01)
+        return server.connections
+
+
+def test_one_client_in_one_loop_after_the_other(port: int) -> None:
+    """A client works under several ``asyncio.run``, closed or not in between, and leaves no warning."""
+    client = ConversationsClient(ACCOUNT_SID, AUTH_TOKEN, base_url=f"http://127.0.0.1:{port}")
+    for close in (True, False, False):
+        assert asyncio.run(fetch_once(client, port, close=close)) == (0 if close else 1)
+    assert not any(loop for loop in client._session._pools if not loop.is_closed())
+    del client
+    gc.collect()
+
+
+def test_a_loop_that_was_closed_badly_does_not_matter(port: int) -> None:
+    """After a loop that never shut down, the client works in the next one; Python reports the sockets."""
+    program = f"""
+import asyncio
+from tests.test_session import ACCOUNT_SID, AUTH_TOKEN, ConversationsClient, fetch_once
+client = ConversationsClient(ACCOUNT_SID, AUTH_TOKEN, base_url="http://127.0.0.1:{port}")
+loop = asyncio.new_event_loop()
+loop.run_until_complete(fetch_once(client, {port}))
+loop.close()
+print(asyncio.run(fetch_once(client, {port}, close=True)))
+"""
+    # in a process of its own, for the sake of the warnings that are due when it ends
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)  # noqa: S603  # our own program
+    assert (ended.returncode, ended.stdout) == (0, "0\n"), ended.stderr
+
+
+def test_one_client_in_two_threads(port: int) -> None:
+    """Each loop has connections of its own: threads with a loop each can share a client."""
+    client = ConversationsClient(ACCOUNT_SID, AUTH_TOKEN, base_url=f"http://127.0.0.1:{port}")
+
+    async def calls() -> None:
+        await asyncio.gather(*(client.conversations.fetch(CONVERSATION) for _ in range(10)))
+        await client.close()
+
+    async def serve() -> None:
+        async with Scripted.of([FOUND], port=port) as server:
+            threads = (asyncio.to_thread(asyncio.run, calls()) for _ in range(2))
+            await asyncio.gather(*threads)
+            assert len(server.requests) == 20
+
+    asyncio.run(serve())
+
+
+async def test_cancelling_a_call_leaves_nothing() -> None:
+    """A call that is cancelled while it waits leaves no task and no connection."""
+    async with Scripted.of([HANG]) as server, connect(server) as client:
+        before = asyncio.all_tasks()
+        call = asyncio.create_task(client.conversations.fetch(CONVERSATION))
+        await server.arrived.wait()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        await asyncio.sleep(0.01)
+        assert server.connections == 0
+        assert asyncio.all_tasks() <= before
+
+
+async def test_wrong_credentials() -> None:
+    """A wrong token is an AuthenticationError with the API's code, and is not tried again."""
+    refused = answer(401, {"code": 20003, "message": "Authenticate", "status": 401})
+    async with Scripted.of([refused]) as server, connect(server) as client:
+        with pytest.raises(AuthenticationError) as caught:
+            await client.conversations.fetch(CONVERSATION)
+    assert (caught.value.code, caught.value.attempts, len(server.requests)) == (20003, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("region", "edge", "host"),
+    [
+        (None, None, "conversations.twilio.com"),
+        (None, "dublin", "conversations.dublin.us1.twilio.com"),
+        ("ie1", None, "conversations.dublin.ie1.twilio.com"),
+        ("au1", None, "conversations.sydney.au1.twilio.com"),
+        ("jp1", None, "conversations.tokyo.jp1.twilio.com"),
+        ("us1", None, "conversations.us1.twilio.com"),
+        ("ie1", "ashburn", "conversations.ashburn.ie1.twilio.com"),
+    ],
+)
+def test_hosts(region: str | None, edge: str | None, host: str) -> None:
+    """Region and edge make the vendor's host; a region alone brings its own edge."""
+    assert vendor_origin("conversations", region, edge) == f"https://{host}"
+
+
+@pytest.mark.parametrize("value", ["", "IE1", "evil.example", "ie1/", "a b", "@", "-", "ie1\n"])
+@pytest.mark.parametrize("name", ["region", "edge"])
+def test_region_and_edge_are_names(name: str, value: str) -> None:
+    """What would lead a request to another host is refused, and the argument named."""
+    options: dict[str, Any] = {name: value}
+    with pytest.raises(ValueError, match=rf"^{name} \(TWILIO_{name.upper()}\)"):
+        ConversationsClient(ACCOUNT_SID, AUTH_TOKEN, **options)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "127.0.0.1:8080",
+        "ftp://127.0.0.1",
+        "http://",
+        "http://user@127.0.0.1",
+        "http://:hunter2@127.0.0.1",
+        "http://127.0.0.1/path",
+        "http://127.0.0.1?a=b",
+        "http://127.0.0.1#x",
+        "http://127.0.0.1:99999",
+    ],
+)
+def test_the_base_url_is_an_origin(value: str) -> None:
+    """A base URL with anything but an origin is refused, and not shown."""
+    with pytest.raises(ValueError, match=r"^base_url \(CONVERSATIONS_BASE_URL\)") as caught:
+        ConversationsClient(ACCOUNT_SID, AUTH_TOKEN, base_url=value)
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "value"), [("timeout", 0), ("timeout", "5"), ("max_connections", 0)])
+def test_options_out_of_range(name: str, value: Any) -> None:
+    """An option that makes no sense is refused by name."""
+    options: dict[str, Any] = {name: value}
+    with pytest.raises(ValueError, match=f"^{name} must be"):
+        ConversationsClient(ACCOUNT_SID, AUTH_TOKEN, **options)
