@@ -165,7 +165,7 @@ class SessionManager:
             return None
         try:
             url = URL(link, encoded=True)
-            origin = str(url.origin())
+            origin = str(url.origin()).lower()
         except ValueError:
             return None
         own = {self.origin(product), vendor_origin(product, self._region, self._edge)}

@@ -1,0 +1,148 @@
+"""How does the emulator speak HTTP?"""
+
+import logging
+import os
+import secrets
+from collections.abc import AsyncIterator, Callable
+from typing import Final
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+from attrs import define
+
+from . import wire
+from .auth import Credentials
+from .errors import RequestError
+from .handlers import Request, answer
+from .resource import Endpoint
+from .resources import VERSIONS
+from .store import Store
+
+_logger: Final = logging.getLogger(__name__)
+
+#: What aiohttp refuses by itself, in the API's words. Everything else of that kind is 20500.
+_CODES: Final = {404: 20404, 413: 20413}
+
+Clock = Callable[[], int]
+
+
+@define
+class Counter:
+    """How many requests have been answered, refusals included."""
+
+    requests: int = 0
+
+
+COUNTER: Final = web.AppKey("counter", Counter)
+_STORE: Final = web.AppKey("store", Store)
+_ACCOUNT: Final = web.RequestKey("account", str)
+
+
+def create_app(
+    *,
+    database: str | os.PathLike[str] = ":memory:",
+    account_sid: str | None = None,
+    auth_token: str | None = None,
+    clock: Clock = wire.now,
+) -> web.Application:
+    """Make the emulator as an application for an aiohttp server of your own.
+
+    Args:
+        database: A file to keep the data in; the default forgets it at the end.
+        account_sid: With `auth_token` the only account that is let in. Without, any well-formed one is.
+        auth_token: Goes with `account_sid`.
+        clock: Tells the time, in milliseconds since 1970.
+
+    Raises:
+        ValueError: The credentials are incomplete or malformed, or `database` is empty. An unusable file
+            raises it when the application starts.
+    """
+    credentials = Credentials(account_sid=account_sid, auth_token=auth_token)
+    path = os.fspath(database)
+    if not path:
+        raise ValueError("database must not be empty")
+
+    async def keep_store(app: web.Application) -> AsyncIterator[None]:
+        app[_STORE] = Store(path, now=clock())
+        yield
+        app[_STORE].close()
+
+    app = web.Application(middlewares=[_identify, _refuse, _authenticate(credentials)])
+    app[COUNTER] = Counter()
+    app.cleanup_ctx.append(keep_store)
+    for version in VERSIONS:
+        for endpoint in version.endpoints():
+            app.router.add_route("*", endpoint.pattern, _serve(endpoint, clock))
+    return app
+
+
+def _serve(endpoint: Endpoint, clock: Clock) -> Handler:
+    async def serve(request: web.Request) -> web.Response:
+        verb = endpoint.verb(request.method)
+        if verb is None:
+            raise RequestError(20004)
+        asked = Request(
+            account_sid=request[_ACCOUNT],
+            origin=f"{request.scheme}://{request.host}",
+            raw_path=request.rel_url.raw_path,
+            path=_unversioned(request.path),
+            names=request.match_info,
+            query=dict(request.query),
+            form=await _read_form(request),
+        )
+        # From here on nothing waits: requests are served one by one and see each other's writes whole.
+        status, body = answer(request.app[_STORE], clock(), endpoint, verb, asked)
+        return web.Response(status=status) if body is None else web.json_response(body, status=status)
+
+    return serve
+
+
+async def _read_form(request: web.Request) -> dict[str, str]:
+    body = await request.read()
+    # The API does not understand JSON, nor anything else that is no form: the parameters count as absent.
+    if request.content_type != "application/x-www-form-urlencoded":
+        return {}
+    try:
+        return dict(parse_qsl(body.decode(), keep_blank_values=True, errors="strict"))
+    except ValueError as error:
+        raise RequestError(20001, "The post body is not a form in UTF-8") from error
+
+
+@web.middleware
+async def _identify(request: web.Request, handler: Handler) -> web.StreamResponse:
+    request.app[COUNTER].requests += 1
+    response = await handler(request)
+    response.headers["Twilio-Request-Id"] = "RQ" + secrets.token_hex(16)
+    return response
+
+
+@web.middleware
+async def _refuse(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except RequestError as error:
+        refusal = error
+    except web.HTTPException as error:
+        refusal = RequestError(_CODES.get(error.status, 20500), _unversioned(request.path))
+    except Exception:
+        _logger.exception("the emulator failed at %s %s", request.method, request.path)
+        refusal = RequestError(20500)
+    return web.json_response(refusal.body, status=refusal.status)
+
+
+def _authenticate(credentials: Credentials) -> Middleware:
+    @web.middleware
+    async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
+        request[_ACCOUNT] = credentials.admit(request.headers.get("Authorization"))
+        return await handler(request)
+
+    return authenticate
+
+
+def _unversioned(path: str) -> str:
+    """The path as error texts spell it: without its version."""
+    for version in VERSIONS:
+        if path.startswith(f"{version.prefix}/"):
+            return path.removeprefix(version.prefix)
+    return path

@@ -1,0 +1,93 @@
+"""What can be refused, and how does the refusal read?"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+#: code: (HTTP status, text). The texts of 20001, 20003, 20404, 50304, 50353, 50416 and 50433 have been
+#: observed, and so have the statuses of these and of 50375, 50376, 50377, 50407 and 50441. The others
+#: follow the title of their code.
+CATALOGUE: Final[Mapping[int, tuple[int, str]]] = {
+    20001: (400, "{}"),
+    20003: (401, "{}"),
+    20004: (405, "Method not allowed"),
+    20007: (400, "Page size too large, the maximum is 1000"),
+    20403: (403, "{}"),
+    20404: (404, "The requested resource {} was not found"),
+    20413: (413, "Request entity too large"),
+    20500: (500, "Internal server error"),
+    21481: (400, "Invalid PageToken"),
+    50003: (400, "Friendly name too long"),
+    50204: (400, "User identity not provided"),
+    50207: (400, "Identity too long"),
+    50303: (400, "Attributes too long"),
+    50304: (400, "Attributes not valid JSON"),
+    50308: (400, "Invalid DateCreated format"),
+    50309: (400, "Invalid DateUpdated format"),
+    50310: (400, "Author parameter is too long"),
+    50341: (400, "Invalid messaging service SID"),
+    50353: (409, "Conversation with provided unique name already exists"),
+    50374: (400, "State parameter is empty"),
+    50375: (400, "Timers.Inactive must be at least 1 minute"),
+    50376: (400, "Timers.Closed must be at least 10 minutes"),
+    50377: (400, "Conversation is in the final closed state and cannot be changed"),
+    50378: (400, "State must be one of active, inactive, closed"),
+    50379: (400, "Timers.Inactive is not an ISO 8601 duration"),
+    50380: (400, "Timers.Closed is not an ISO 8601 duration"),
+    50384: (400, "The initial state of a conversation cannot be closed"),
+    50390: (400, "Unique name must not look like a conversation SID"),
+    50405: (400, "Invalid last read timestamp"),
+    50407: (400, "Invalid messaging binding address"),
+    50408: (400, "Invalid messaging binding proxy address"),
+    50409: (400, "Participant address equals proxy address"),
+    50411: (400, "Participant address is empty"),
+    50412: (400, "Participant proxy address is empty"),
+    50414: (400, "Participant address and proxy address are of different types"),
+    50416: (409, "A binding for this participant and proxy address already exists in Conversation {}"),
+    50421: (400, "Invalid last read message index"),
+    50433: (409, "Participant already exists"),
+    50434: (400, "Participant projected address is empty"),
+    50440: (400, "The proxy address cannot be removed from this participant"),
+    50441: (400, "The proxy address cannot be added to this participant"),
+    50442: (400, "The projected address cannot be removed from this participant"),
+    50443: (400, "The projected address cannot be added to this participant"),
+    50444: (400, "The identity cannot be added to this participant"),
+    50451: (400, "Use either Identity or MessagingBinding.Address, not both"),
+    50504: (400, "Message body is too long"),
+    50508: (409, "Media already sent with another message"),
+    50509: (400, "The body of a media message cannot be updated"),
+    50510: (400, "Invalid media SID"),
+    50513: (400, "The author must be a participant of the group MMS conversation"),
+    50526: (400, "Invalid content SID"),
+    50527: (400, "Invalid content variables format"),
+    50528: (400, "Content SID is missing"),
+}
+
+
+class RequestError(Exception):
+    """A request that the API refuses; the code decides status and wording."""
+
+    def __init__(self, code: int, *details: str) -> None:
+        self.status, text = CATALOGUE[code]
+        self.code = code
+        self.message = text.format(*details)
+        super().__init__(f"{self.status}/{code}: {self.message}")
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The body of the answer."""
+        return {
+            "code": self.code,
+            "message": self.message,
+            "more_info": f"https://www.twilio.com/docs/errors/{self.code}",
+            "status": self.status,
+        }
+
+
+def missing(parameter: str) -> RequestError:
+    """The refusal of a request that lacks a parameter."""
+    return RequestError(20001, f"Missing required parameter {parameter} in the post body")
+
+
+def malformed(parameter: str) -> RequestError:
+    """The refusal of a value for which the API has no code of its own."""
+    return RequestError(20001, f"Invalid value of parameter {parameter}")

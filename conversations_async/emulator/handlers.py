@@ -1,0 +1,184 @@
+"""How is a resource listed, made, fetched, changed and deleted? The same way as every other."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from attrs import frozen
+
+from .errors import RequestError
+from .pages import cut, meta, read_page
+from .resource import Change, Endpoint, Place, Resource, Verb, read
+from .store import Row, Store, new_sid
+from .wire import choice, is_sid
+
+_STATUS: Final = {Verb.LIST: 200, Verb.CREATE: 201, Verb.FETCH: 200, Verb.UPDATE: 200, Verb.DELETE: 204}
+
+
+@frozen(kw_only=True)
+class Request:
+    """A request whose credentials are good, freed from HTTP."""
+
+    account_sid: str
+    #: Scheme and host that the client used.
+    origin: str
+    #: The path as it came, and decoded.
+    raw_path: str
+    path: str
+    #: What the path names, by table.
+    names: Mapping[str, str]
+    query: dict[str, str]
+    form: dict[str, str]
+
+
+@frozen(kw_only=True)
+class _Call:
+    store: Store
+    now: int
+    request: Request
+    resource: Resource
+    place: Place
+
+    @property
+    def parent(self) -> int | None:
+        above = self.resource.parent
+        return None if above is None else int(self.place.above[above.table]["id"])
+
+    def row(self) -> Row:
+        return _find(self.store, self.resource, self.parent, self.request)
+
+    def show(self, row_id: int) -> dict[str, Any]:
+        return self.resource.show(self.store.get(self.resource.table, id=row_id), self.place)
+
+    def change(self, row: Row | None, values: dict[str, Any]) -> Change:
+        return Change(store=self.store, now=self.now, above=self.place.above, row=row, values=values)
+
+
+def answer(
+    store: Store, now: int, endpoint: Endpoint, verb: Verb, request: Request
+) -> tuple[int, dict[str, Any] | None]:
+    """Do what a request asks for.
+
+    Returns:
+        The HTTP status and the body, None for an empty one.
+
+    Raises:
+        RequestError: The request is refused and nothing has changed.
+    """
+    place = _locate(store, endpoint, request)
+    call = _Call(store=store, now=now, request=request, resource=endpoint.resource, place=place)
+    return _STATUS[verb], _HANDLERS[verb](call)
+
+
+def _locate(store: Store, endpoint: Endpoint, request: Request) -> Place:
+    url, above, parent = request.origin + endpoint.version, {}, None
+    *ancestors, resource = endpoint.resource.line
+    for step in ancestors:
+        if endpoint.shortcut and step.parent is None:
+            row = store.get(step.table, is_default=1)
+        else:
+            row = _find(store, step, parent, request)
+            url += f"/{step.path}/{row['sid']}"
+        above[step.table], parent = row, row["id"]
+    return Place(account_sid=request.account_sid, url=f"{url}/{resource.path}", above=above)
+
+
+def _find(store: Store, resource: Resource, parent: int | None, request: Request) -> Row:
+    name = request.names[resource.table]
+    column = "sid" if resource.alias is None or is_sid(name, resource.prefix) else resource.alias
+    row = store.find(resource.table, **{"parent": parent, column: name})
+    if row is None:
+        raise RequestError(20404, request.path)
+    return row
+
+
+def _list(call: _Call) -> dict[str, Any]:
+    resource, query = call.resource, call.request.query
+    asked = read_page(query, order=resource.order)
+    tests, repeated, descending = [], {}, False
+    if resource.both_ways and "Order" in query:
+        try:
+            repeated["Order"] = choice("asc", "desc")(query["Order"])
+        except ValueError as error:
+            raise RequestError(20001, "Order must be asc or desc") from error
+        descending = repeated["Order"] == "desc"
+    for narrowing in resource.filters:
+        if narrowing.wire in query:
+            value = narrowing.value(query[narrowing.wire])
+            tests.append((narrowing.column, narrowing.comparison, value))
+            repeated[narrowing.wire] = value if isinstance(value, str) else query[narrowing.wire]
+    found = call.store.page(
+        resource.table,
+        parent=call.parent,
+        tests=tests,
+        order=resource.order,
+        start=asked.start(descending=descending),
+        descending=descending != asked.backward,
+        limit=asked.size + 1,
+    )
+    page = cut(found, asked, order=resource.order)
+    url = call.request.origin + call.request.raw_path
+    return {
+        "meta": meta(page, asked, key=resource.key, url=url, filters=repeated),
+        resource.key: [resource.show(row, call.place) for row in page.rows],
+    }
+
+
+def _create(call: _Call) -> dict[str, Any]:
+    resource = call.resource
+    values = read(resource.create, call.request.form)
+    values.setdefault("created", call.now)
+    values.setdefault("updated", values["created"])
+    change = call.change(None, values)
+    with call.store.transaction():
+        _apply(resource, Verb.CREATE, change)
+        row_id = call.store.insert(
+            resource.table, {**values, "sid": new_sid(resource.prefix), "parent": call.parent}
+        )
+        _conclude(resource, Verb.CREATE, change, row_id)
+    return call.show(row_id)
+
+
+def _fetch(call: _Call) -> dict[str, Any]:
+    return call.resource.show(call.row(), call.place)
+
+
+def _update(call: _Call) -> dict[str, Any]:
+    resource, row = call.resource, call.row()
+    values = read(resource.update, call.request.form)
+    if not values:
+        return resource.show(row, call.place)
+    values.setdefault("updated", call.now)
+    change = call.change(row, values)
+    with call.store.transaction():
+        _apply(resource, Verb.UPDATE, change)
+        call.store.update(resource.table, row["id"], values)
+        _conclude(resource, Verb.UPDATE, change, row["id"])
+    return call.show(row["id"])
+
+
+def _delete(call: _Call) -> None:
+    row = call.row()
+    change = call.change(row, {})
+    with call.store.transaction():
+        _apply(call.resource, Verb.DELETE, change)
+        call.store.delete(call.resource.table, row["id"])
+
+
+def _apply(resource: Resource, verb: Verb, change: Change) -> None:
+    for rule in resource.rules.get(verb, ()):
+        rule(change)
+
+
+def _conclude(resource: Resource, verb: Verb, change: Change, row_id: int) -> None:
+    change.row = change.store.get(resource.table, id=row_id)
+    for effect in resource.effects.get(verb, ()):
+        effect(change)
+
+
+_HANDLERS: Final[Mapping[Verb, Callable[[_Call], dict[str, Any] | None]]] = {
+    Verb.LIST: _list,
+    Verb.CREATE: _create,
+    Verb.FETCH: _fetch,
+    Verb.UPDATE: _update,
+    Verb.DELETE: _delete,
+}

@@ -1,0 +1,183 @@
+"""What does the API do with a message?"""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from ..errors import RequestError, missing
+from ..resource import DATES, Change, Param, Place, Resource, Verb
+from ..store import Row, new_sid
+from ..wire import json_text, parse_json, sid, text
+from .conversations import (
+    CONVERSATIONS,
+    conversation_is_open,
+    wake_conversation,
+)
+
+_LINKS: Final = {"delivery_receipts": "Receipts", "channel_metadata": "ChannelMetadata"}
+#: Which receipts count for each status: a message that was delivered has been sent, too, and one that was
+#: read has been delivered. The API's example bears this out for `sent`.
+_REACHED: Final = {
+    "sent": {"sent", "delivered", "read"},
+    "delivered": {"delivered", "read"},
+    "read": {"read"},
+    "failed": {"failed"},
+    "undelivered": {"undelivered"},
+}
+
+
+def _show(row: Row, place: Place) -> dict[str, Any]:
+    media = show_media(row)
+    return {
+        **place.frame(row, **_LINKS),
+        "conversation_sid": place.above["conversations"]["sid"],
+        "body": row["body"],
+        "media": None if media is None else [media],
+        "author": row["author"],
+        "participant_sid": row["participant_sid"],
+        "attributes": row["attributes"],
+        "index": row["position"],
+        "delivery": _delivery(row["deliveries"]),
+        "content_sid": row["content_sid"],
+    }
+
+
+def show_media(row: Row) -> dict[str, Any] | None:
+    """Show the media of a message. Nothing was uploaded: beside the SID stands an empty file."""
+    if row["media_sid"] is None:
+        return None
+    return {"sid": row["media_sid"], "size": 0, "content_type": "application/octet-stream", "filename": None}
+
+
+def _delivery(statuses: str | None) -> dict[str, Any] | None:
+    if statuses is None:
+        return None
+    each = statuses.split(",")
+    summary: dict[str, Any] = {"total": len(each)}
+    for status, reached in _REACHED.items():
+        summary[status] = _share(item in reached for item in each)
+    return summary
+
+
+def _share(flags: Iterable[bool]) -> str:
+    seen = set(flags)
+    return "some" if len(seen) > 1 else "all" if seen.pop() else "none"
+
+
+def _has_content(change: Change) -> None:
+    values = change.values
+    if "content_variables" in values and "content_sid" not in values:
+        raise RequestError(50528)
+    if "content_sid" in values:
+        # The template makes the text, and there are no templates here.
+        values.pop("body", None)
+        values.pop("media_sid", None)
+    elif "body" not in values and "media_sid" not in values:
+        raise missing("Body")
+
+
+def _media_is_unused(change: Change) -> None:
+    media_sid = change.values.get("media_sid")
+    if media_sid is not None and change.store.find("messages", media_sid=media_sid) is not None:
+        raise RequestError(50508)
+
+
+def _media_keeps_its_body(change: Change) -> None:
+    if "body" in change.values and change.get("media_sid") is not None:
+        raise RequestError(50509)
+
+
+def _know_author(change: Change) -> None:
+    if "author" not in change.values and change.row is not None:
+        return
+    author = change.values.setdefault("author", "system")
+    conversation = change.above["conversations"]["id"]
+    bound = change.store.bound_participants(conversation)
+    participant = change.store.find("participants", parent=conversation, identity=author) or next(
+        (participant for participant in bound if participant["address"] == author), None
+    )
+    change.values["participant_sid"] = None if participant is None else participant["sid"]
+    if participant is None and any(map(_is_in_group_mms, bound)):
+        raise RequestError(50513)
+
+
+def _is_in_group_mms(participant: Row) -> bool:
+    return participant["projected_address"] is not None or participant["proxy_address"] is None
+
+
+def _take_position(change: Change) -> None:
+    # Counted in the conversation, not among its messages: an index is not used twice, deletions or not.
+    conversation = change.above["conversations"]
+    change.values["position"] = conversation["next_position"]
+    change.store.update(
+        "conversations", conversation["id"], {"next_position": conversation["next_position"] + 1}
+    )
+
+
+def _mark_edited(change: Change) -> None:
+    if change.row is not None:
+        # What REST changes without saying for whom, the system has changed.
+        change.values.setdefault("last_updated_by", "system")
+    change.values["edited"] = "last_updated_by" in change.values
+
+
+def _send_to_channels(change: Change) -> None:
+    for participant in change.store.bound_participants(change.above["conversations"]["id"]):
+        if participant["address"] is None or participant["sid"] == change.get("participant_sid"):
+            continue
+        receipt = {
+            "sid": new_sid("DY"),
+            "parent": change.get("id"),
+            "created": change.now,
+            "updated": change.now,
+            "participant_sid": participant["sid"],
+            "channel_message_sid": new_sid("SM" if change.get("media_sid") is None else "MM"),
+            "status": "sent",
+        }
+        change.store.insert("receipts", receipt)
+
+
+def _content_variables(value: str) -> str:
+    if not isinstance(parse_json(value), dict):
+        raise ValueError(value)  # noqa: TRY004 - the parsers' word for a malformed value
+    return value
+
+
+_EDITABLE: Final = (
+    Param("Author", "author", text(256), 50310),
+    # 1,600 characters is what REST documents; chat clients and inbound messages may write 32 KB.
+    Param("Body", "body", text(1600), 50504),
+    *DATES,
+    Param("Attributes", "attributes", json_text(limit=4 * 1024)),
+    Param("Subject", "subject", text(256)),
+)
+
+MESSAGES: Final = Resource(
+    path="Messages",
+    table="messages",
+    key="messages",
+    prefix="IM",
+    show=_show,
+    parent=CONVERSATIONS,
+    create=(
+        *_EDITABLE,
+        Param("MediaSid", "media_sid", sid("ME"), 50510),
+        Param("ContentSid", "content_sid", sid("HX"), 50526),
+        Param("ContentVariables", "content_variables", _content_variables, 50527),
+    ),
+    update=_EDITABLE,
+    order=("position",),
+    both_ways=True,
+    rules={
+        Verb.CREATE: (
+            conversation_is_open,
+            _has_content,
+            _media_is_unused,
+            _know_author,
+            _mark_edited,
+            _take_position,
+        ),
+        Verb.UPDATE: (conversation_is_open, _media_keeps_its_body, _know_author, _mark_edited),
+        Verb.DELETE: (conversation_is_open,),
+    },
+    effects={Verb.CREATE: (_send_to_channels, wake_conversation)},
+)

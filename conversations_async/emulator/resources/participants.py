@@ -1,0 +1,157 @@
+"""What does the API do with a participant?"""
+
+from typing import Any, Final
+
+from ..errors import RequestError, missing
+from ..resource import DATES, Change, Param, Place, Resource, Verb
+from ..store import Row
+from ..wire import (
+    address,
+    channel,
+    identity,
+    integer,
+    json_text,
+    or_null,
+    parse_timestamp,
+    sid,
+    timestamp,
+)
+from .conversations import (
+    CONVERSATIONS,
+    conversation_is_open,
+    wake_conversation,
+)
+
+_BINDING: Final = ("address", "proxy_address", "projected_address")
+
+
+def _show(row: Row, place: Place) -> dict[str, Any]:
+    binding = {part: row[part] for part in _BINDING if row[part] is not None}
+    return {
+        **place.frame(row),
+        "conversation_sid": place.above["conversations"]["sid"],
+        "identity": row["identity"],
+        "attributes": row["attributes"],
+        "messaging_binding": {"type": channel(next(iter(binding.values()))), **binding} if binding else None,
+        "role_sid": row["role_sid"],
+        "last_read_message_index": row["last_read_message_index"],
+        "last_read_timestamp": timestamp(row["last_read_timestamp"]),
+    }
+
+
+def _binding_holds(change: Change) -> None:
+    """Let through the kinds of participants that there are.
+
+    Identity alone (chat); address and proxy address (SMS, WhatsApp and the like); address alone, identity and
+    projected address, or projected address alone (group MMS).
+    """
+    who, own, proxy, projected = (change.get(column) for column in ("identity", *_BINDING))
+    if who is not None and (own is not None or proxy is not None):
+        raise RequestError(50451)
+    if own is None:
+        if proxy is not None:
+            raise RequestError(50411)
+        if who is None and projected is None:
+            raise missing("Identity or MessagingBinding.Address")
+    elif projected is not None:
+        raise RequestError(50407)
+    elif proxy is None and channel(own) != "sms":
+        raise RequestError(50412)
+    elif own == proxy:
+        raise RequestError(50409)
+    elif proxy is not None and channel(own) != channel(proxy):
+        raise RequestError(50414)
+
+
+#: The codes of an update that would make a participant of no known kind: for a removal and for a value.
+_UNFIT: Final = {
+    "identity": (50444, 50444),
+    "proxy_address": (50440, 50441),
+    "projected_address": (50442, 50443),
+}
+
+
+def _binding_still_holds(change: Change) -> None:
+    changed = [column for column in _UNFIT if column in change.values]
+    if not changed:
+        return
+    try:
+        _binding_holds(change)
+    except RequestError as error:
+        removal, value = _UNFIT[changed[-1]]
+        raise RequestError(removal if change.values[changed[-1]] is None else value) from error
+
+
+def _identity_is_free(change: Change) -> None:
+    who = change.values.get("identity")
+    if who is None:
+        return
+    holder = change.store.find("participants", parent=change.above["conversations"]["id"], identity=who)
+    if holder is not None and (change.row is None or holder["id"] != change.row["id"]):
+        raise RequestError(50433)
+
+
+def _pair_is_free(change: Change) -> None:
+    own, proxy = change.get("address"), change.get("proxy_address")
+    if own is None or proxy is None:
+        return
+    ignore = None if change.row is None else change.row["id"]
+    conversation = change.store.conversation_with_pair(own, proxy, ignore=ignore)
+    if conversation is not None:
+        raise RequestError(50416, conversation["sid"])
+
+
+def _date_the_reading(change: Change) -> None:
+    if "last_read_message_index" in change.values:
+        unread = change.values["last_read_message_index"] is None
+        change.values.setdefault("last_read_timestamp", None if unread else change.now)
+
+
+_IDENTITY: Final = Param("Identity", "identity", identity, 50207)
+_ADDRESS: Final = Param("MessagingBinding.Address", "address", address(empty=50411, malformed=50407))
+_ATTRIBUTES: Final = Param("Attributes", "attributes", json_text(limit=4 * 1024))
+_ROLE: Final = Param("RoleSid", "role_sid", sid("RL"))
+_proxy_address = address(empty=50412, malformed=50408)
+# No code speaks of a projected address that is malformed; 50407 is the one for addresses.
+_projected_address = address(empty=50434, malformed=50407)
+
+PARTICIPANTS: Final = Resource(
+    path="Participants",
+    table="participants",
+    key="participants",
+    prefix="MB",
+    show=_show,
+    parent=CONVERSATIONS,
+    alias="identity",
+    create=(
+        _IDENTITY,
+        _ADDRESS,
+        Param("MessagingBinding.ProxyAddress", "proxy_address", _proxy_address),
+        Param("MessagingBinding.ProjectedAddress", "projected_address", _projected_address),
+        *DATES,
+        _ATTRIBUTES,
+        _ROLE,
+    ),
+    update=(
+        _IDENTITY,
+        Param("MessagingBinding.ProxyAddress", "proxy_address", or_null(_proxy_address)),
+        Param("MessagingBinding.ProjectedAddress", "projected_address", or_null(_projected_address)),
+        *DATES,
+        _ATTRIBUTES,
+        _ROLE,
+        Param("LastReadMessageIndex", "last_read_message_index", or_null(integer), 50421),
+        Param("LastReadTimestamp", "last_read_timestamp", or_null(parse_timestamp), 50405),
+    ),
+    rules={
+        Verb.CREATE: (conversation_is_open, _binding_holds, _identity_is_free, _pair_is_free),
+        Verb.UPDATE: (
+            conversation_is_open,
+            _binding_still_holds,
+            _identity_is_free,
+            _pair_is_free,
+            _date_the_reading,
+        ),
+        Verb.DELETE: (conversation_is_open,),
+    },
+    effects={Verb.CREATE: (wake_conversation,)},
+)

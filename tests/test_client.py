@@ -1,0 +1,191 @@
+"""The client: credentials, environment, paths, and what it shows of itself."""
+
+from __future__ import annotations
+
+import inspect
+import traceback
+from typing import Any
+
+import aiohttp
+import pytest
+
+import conversations_async
+from conversations_async import ConversationsClient, RetryPolicy
+from conversations_async.repository import Repository
+
+from .conftest import ACCOUNT_SID, AUTH_TOKEN, CONVERSATION, MESSAGE, SERVICE
+
+KEY = "SK" + "b" * 32
+SECRET = "hunter2-do-not-show"
+VARIABLES = (
+    "TWILIO_ACCOUNT_SID",
+    "TWILIO_AUTH_TOKEN",
+    "TWILIO_API_KEY",
+    "TWILIO_API_SECRET",
+    "TWILIO_REGION",
+    "TWILIO_EDGE",
+    "CONVERSATIONS_BASE_URL",
+)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ({"account_sid": "", "auth_token": SECRET}, "account_sid (TWILIO_ACCOUNT_SID) is missing"),
+        (
+            {"account_sid": "AC123", "auth_token": SECRET},
+            "account_sid (TWILIO_ACCOUNT_SID) must be AC and 32",
+        ),
+        ({"account_sid": KEY, "auth_token": SECRET}, "account_sid (TWILIO_ACCOUNT_SID) must be AC and 32"),
+        (
+            {"account_sid": ACCOUNT_SID + "\n", "auth_token": SECRET},
+            "account_sid (TWILIO_ACCOUNT_SID) must be",
+        ),
+        ({"account_sid": None, "auth_token": SECRET}, "account_sid (TWILIO_ACCOUNT_SID) is missing"),
+        ({"account_sid": 7, "auth_token": SECRET}, "account_sid (TWILIO_ACCOUNT_SID) must be a string"),
+        ({}, "auth_token (TWILIO_AUTH_TOKEN) is missing; api_key (TWILIO_API_KEY) and api_secret"),
+        ({"auth_token": ""}, "auth_token (TWILIO_AUTH_TOKEN) is missing"),
+        ({"auth_token": SECRET + "\n"}, "auth_token (TWILIO_AUTH_TOKEN) must be a string of visible ASCII"),
+        ({"auth_token": "ключ" + SECRET}, "auth_token (TWILIO_AUTH_TOKEN) must be a string of visible ASCII"),
+        (
+            {"api_key": KEY},
+            "api_key (TWILIO_API_KEY) is given, but its api_secret (TWILIO_API_SECRET) is missing",
+        ),
+        ({"api_key": KEY, "auth_token": SECRET}, "its api_secret (TWILIO_API_SECRET) is missing"),
+        (
+            {"api_secret": SECRET},
+            "api_secret (TWILIO_API_SECRET) is given, but its api_key (TWILIO_API_KEY) is",
+        ),
+        ({"api_key": "a:b", "api_secret": SECRET}, "api_key (TWILIO_API_KEY) must not contain a colon"),
+    ],
+)
+def test_bad_credentials_are_named_and_not_shown(arguments: dict[str, Any], complaint: str) -> None:
+    """The error says which argument and which variable; no value of one is in it."""
+    with pytest.raises(ValueError) as caught:  # noqa: PT011  # the message is compared below
+        ConversationsClient(**{"account_sid": ACCOUNT_SID, **arguments})
+    assert complaint in str(caught.value)
+    shown = "".join(traceback.format_exception_only(caught.value))
+    assert SECRET not in shown
+    assert "AC123" not in shown
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Empty the environment of all that the client reads."""
+    for variable in VARIABLES:
+        monkeypatch.delenv(variable, raising=False)
+    return monkeypatch
+
+
+def test_the_environment_is_read(environment: pytest.MonkeyPatch) -> None:
+    """``from_env`` reads credentials, region and edge; other options are arguments."""
+    environment.setenv("TWILIO_ACCOUNT_SID", ACCOUNT_SID)
+    environment.setenv("TWILIO_API_KEY", KEY)
+    environment.setenv("TWILIO_API_SECRET", SECRET)
+    environment.setenv("TWILIO_REGION", "ie1")
+    environment.setenv("TWILIO_EDGE", "ashburn")
+    client = ConversationsClient.from_env(timeout=7, retry=RetryPolicy(max_attempts=1), max_connections=9)
+    assert repr(client) == "<ConversationsClient at https://conversations.ashburn.ie1.twilio.com>"
+    manager = client._session
+    assert (manager._timeout, manager._retry.max_attempts, manager._max_connections) == (7, 1, 9)
+    assert manager._headers["Authorization"] == aiohttp.encode_basic_auth(KEY, SECRET)
+
+
+def test_the_base_url_of_the_environment_wins(environment: pytest.MonkeyPatch) -> None:
+    """CONVERSATIONS_BASE_URL sends everything there, whatever region is set."""
+    environment.setenv("TWILIO_ACCOUNT_SID", ACCOUNT_SID)
+    environment.setenv("TWILIO_AUTH_TOKEN", AUTH_TOKEN)
+    environment.setenv("TWILIO_REGION", "ie1")
+    environment.setenv("CONVERSATIONS_BASE_URL", "http://127.0.0.1:8080")
+    client = ConversationsClient.from_env()
+    assert {client._session.origin(product) for product in ("conversations", "chat")} == {
+        "http://127.0.0.1:8080"
+    }
+
+
+@pytest.mark.parametrize("empty", [True, False])
+def test_what_the_environment_lacks_is_named(environment: pytest.MonkeyPatch, *, empty: bool) -> None:
+    """A variable that is missing, or empty, is named in the error."""
+    with pytest.raises(ValueError, match="TWILIO_ACCOUNT_SID"):
+        ConversationsClient.from_env()
+    environment.setenv("TWILIO_ACCOUNT_SID", ACCOUNT_SID)
+    if empty:
+        environment.setenv("TWILIO_AUTH_TOKEN", "")
+    with pytest.raises(ValueError, match=r"TWILIO_AUTH_TOKEN.* is missing; .*TWILIO_API_KEY"):
+        ConversationsClient.from_env()
+
+
+def test_no_secret_in_a_repr() -> None:
+    """Neither the client nor what hangs on it shows a credential."""
+    client = ConversationsClient(ACCOUNT_SID, SECRET)
+    shown = [client, client._session, client.chat, client.conversations, client.service(SERVICE)]
+    assert SECRET not in repr(shown)
+
+
+def paths(client: ConversationsClient) -> dict[str, Repository[Any]]:
+    """Give a repository of each kind, by the path where the API has it."""
+    v1, service = "/v1", f"/v1/Services/{SERVICE}"
+    found: dict[str, Repository[Any]] = {}
+    for root, scope in (v1, client), (service, client.service(SERVICE)):
+        found[f"{root}/Conversations"] = scope.conversations
+        found[f"{root}/Conversations/{CONVERSATION}/Messages"] = scope.messages(CONVERSATION)
+        found[f"{root}/Conversations/{CONVERSATION}/Participants"] = scope.participants(CONVERSATION)
+        receipts = scope.receipts(CONVERSATION, MESSAGE)
+        found[f"{root}/Conversations/{CONVERSATION}/Messages/{MESSAGE}/Receipts"] = receipts
+    chat = client.chat.service(SERVICE).messages(CONVERSATION)
+    found[f"/v2/Services/{SERVICE}/Channels/{CONVERSATION}/Messages"] = chat
+    return found
+
+
+def test_where_the_repositories_are() -> None:
+    """The same classes serve the default service and any other one; Chat has a host of its own."""
+    client = ConversationsClient(ACCOUNT_SID, AUTH_TOKEN)
+    for path, repository in paths(client).items():
+        host = "chat" if path.startswith("/v2") else "conversations"
+        assert str(repository._url(repository._path)) == f"https://{host}.twilio.com{path}"
+    assert type(client.messages("x")) is type(client.service("y").messages("x"))
+
+
+@pytest.mark.parametrize("identifier", ["", ".", ".."])
+def test_identifiers_are_one_segment(identifier: str) -> None:
+    """An identifier that would change the path is refused when the repository is made, by its name."""
+    client = ConversationsClient(ACCOUNT_SID, AUTH_TOKEN)
+    for name, make in {
+        "conversation": client.messages,
+        "service": client.service,
+        "channel": client.chat.service(SERVICE).messages,
+    }.items():
+        with pytest.raises(ValueError, match=f'^{name} must not be empty, "." or ".."'):
+            make(identifier)
+    for wrong in (identifier, MESSAGE), (CONVERSATION, identifier):
+        with pytest.raises(ValueError, match="must not be empty"):
+            client.receipts(*wrong)
+    with pytest.raises(ValueError, match="^conversation must not be empty"):
+        client.participants(identifier)
+
+
+def test_every_public_name_is_there() -> None:
+    """``__all__`` is sorted, each of its names exists, and what the contract names is among them."""
+    names = conversations_async.__all__
+    assert names == sorted(names)
+    assert all(hasattr(conversations_async, name) for name in names)
+    contract = {"ConversationsClient", "Order", "RetryPolicy", "Page", "Stream", "ConversationsError"}
+    assert contract <= set(names)
+
+
+def test_the_contract_of_the_constructor() -> None:
+    """The arguments, their order, kinds and defaults are those that programs were written against."""
+    signature = inspect.signature(ConversationsClient)
+    assert [(name, each.kind.name, each.default) for name, each in signature.parameters.items()] == [
+        ("account_sid", "POSITIONAL_OR_KEYWORD", inspect.Parameter.empty),
+        ("auth_token", "POSITIONAL_OR_KEYWORD", None),
+        ("api_key", "KEYWORD_ONLY", None),
+        ("api_secret", "KEYWORD_ONLY", None),
+        ("region", "KEYWORD_ONLY", None),
+        ("edge", "KEYWORD_ONLY", None),
+        ("base_url", "KEYWORD_ONLY", None),
+        ("timeout", "KEYWORD_ONLY", 30.0),
+        ("retry", "KEYWORD_ONLY", RetryPolicy()),
+        ("max_connections", "KEYWORD_ONLY", 100),
+        ("session", "KEYWORD_ONLY", None),
+    ]
