@@ -22,7 +22,7 @@ from cattrs.cols import (
     list_structure_factory,
     mapping_structure_factory,
 )
-from cattrs.gen import make_dict_structure_fn
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn
 
 from .errors import DecodeError
 
@@ -126,28 +126,39 @@ def _enum(value: Any, kind: type[OpenEnum]) -> OpenEnum:
     return kind(value)
 
 
+def _made_of(container: Any) -> Callable[[Any], bool]:
+    return lambda kind: get_origin(kind) is container
+
+
+def _renamed(cls: type[Any]) -> dict[str, Any]:
+    """Say which fields have another name on the wire: ``from``, a Python keyword, is ``from_``."""
+    return {
+        attribute.name: override(rename=attribute.name.rstrip("_"))
+        for attribute in attrs.fields(attrs.resolve_types(cls))
+        if attribute.name.endswith("_")
+    }
+
+
 def _converter(*, detailed: bool) -> Converter:
     converter = Converter(detailed_validation=detailed)
 
     @converter.register_structure_hook_factory(attrs.has)
     def model(cls: type[Any]) -> Callable[[Any, Any], Any]:
-        # a Python keyword gets an underscore: the wire's "from" is from_
-        names = {
-            attribute.name: override(rename=attribute.name.rstrip("_"))
-            for attribute in attrs.fields(attrs.resolve_types(cls))
-            if attribute.name.endswith("_")
-        }
-        return _container(dict, make_dict_structure_fn(cls, converter, **names))  # type: ignore[arg-type]  # a name is none of its options
+        return _container(dict, make_dict_structure_fn(cls, converter, **_renamed(cls)))
+
+    @converter.register_unstructure_hook_factory(attrs.has)
+    def fields(cls: type[Any]) -> Callable[[Any], Any]:
+        return make_dict_unstructure_fn(cls, converter, **_renamed(cls))
 
     @converter.register_structure_hook_factory(is_mapping)
     def mapping(cls: type[Any]) -> Callable[[Any, Any], Any]:
         return _container(dict, mapping_structure_factory(cls, converter))
 
-    @converter.register_structure_hook_factory(lambda kind: get_origin(kind) is tuple)
+    @converter.register_structure_hook_factory(_made_of(tuple))
     def items(cls: type[Any]) -> Callable[[Any, Any], Any]:
         return _container(list, homogenous_tuple_structure_factory(cls, converter))
 
-    @converter.register_structure_hook_factory(lambda kind: get_origin(kind) is list)
+    @converter.register_structure_hook_factory(_made_of(list))
     def page(cls: type[Any]) -> Callable[[Any, Any], Any]:
         return _container(list, list_structure_factory(cls, converter))
 
@@ -155,6 +166,7 @@ def _converter(*, detailed: bool) -> Converter:
         converter.register_structure_hook(kind, _plain(kind))
     converter.register_structure_hook(datetime, _datetime)
     converter.register_structure_hook(OpenEnum, _enum)
+    converter.register_unstructure_hook(datetime, datetime.isoformat)
     return converter
 
 
@@ -320,6 +332,11 @@ def encode_json(name: str, value: str | Mapping[str, Any] | None) -> str | None:
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{name} is not JSON: {error}") from None
     raise ValueError(f"{name} must be a mapping or a string of JSON, got a {type(value).__name__}")
+
+
+def encode_model(model: object) -> str:
+    """Write a model as one line of JSON, with the names of the wire."""
+    return json.dumps(_quick.unstructure(model), ensure_ascii=False)
 
 
 def encode_flag(name: str, value: bool | str | None) -> str | None:

@@ -66,16 +66,15 @@ def _checked_origin(base_url: str) -> str:
     try:
         url = URL(base_url)
         origin = url.origin()
-        if url.scheme not in ("http", "https") or url.user is not None or url.password is not None:
-            raise ValueError
-        if url.raw_path_qs != "/" or url.raw_fragment:
-            raise ValueError
     except ValueError:
+        url = origin = URL()
+    # an origin with user and password would differ from the URL; "/" and "" do not
+    if origin.scheme not in ("http", "https") or url != origin:
         # the value is not shown: it may hold a password
         raise ValueError(
             "base_url (CONVERSATIONS_BASE_URL) must be an origin such as http://127.0.0.1:8080,"
             " without credentials, path or query"
-        ) from None
+        )
     return str(origin)
 
 
@@ -334,12 +333,13 @@ def _lost(
     timeout: float,
 ) -> TransportError:
     """Say what an exception of aiohttp means."""
+    kind: type[TransportError] = TransportError
     if isinstance(error, TimeoutError):
         kind, message = RequestTimeoutError, f"no whole answer within {timeout:.3g} s"
     elif status is not None:
-        kind, message = TransportError, f"the connection was lost within the answer ({type(error).__name__})"
+        message = f"the connection was lost within the answer ({type(error).__name__})"
     else:
-        kind, message = TransportError, f"{type(error).__name__}: {error}"
+        message = f"{type(error).__name__}: {error}"
     return kind(
         message=message,
         sent=not isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError),

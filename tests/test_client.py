@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import inspect
 import traceback
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
 
 import conversations_async
 from conversations_async import ConversationsClient, RetryPolicy
-from conversations_async.repository import Repository
 
 from .conftest import ACCOUNT_SID, AUTH_TOKEN, CONVERSATION, MESSAGE, SERVICE
+
+if TYPE_CHECKING:
+    from conversations_async.repository import Repository
 
 KEY = "SK" + "b" * 32
 SECRET = "hunter2-do-not-show"
@@ -155,7 +157,7 @@ def test_identifiers_are_one_segment(identifier: str) -> None:
         "service": client.service,
         "channel": client.chat.service(SERVICE).messages,
     }.items():
-        with pytest.raises(ValueError, match=f'^{name} must not be empty, "." or ".."'):
+        with pytest.raises(ValueError, match=f"^{name} must not be empty"):
             make(identifier)
     for wrong in (identifier, MESSAGE), (CONVERSATION, identifier):
         with pytest.raises(ValueError, match="must not be empty"):

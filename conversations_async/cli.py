@@ -1,0 +1,213 @@
+"""The command line: look at conversations, run the emulator, see a demonstration."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import signal
+import sys
+from contextlib import suppress
+from datetime import UTC
+from pathlib import Path  # noqa: TC003  # typer reads the annotations
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from ._version import __version__
+from .client import ConversationsClient
+from .converter import encode_model
+from .demo import demonstrate
+from .emulator import Emulator
+from .errors import ConversationsError
+from .repository import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, Order
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from datetime import datetime
+
+    from .client import Scope
+    from .resources.conversations import Conversation
+    from .resources.messages import Message
+
+app = typer.Typer(
+    name="conversations-async",
+    help="Work with the Twilio Conversations API, or with an emulator of it.",
+    add_completion=False,
+    no_args_is_help=True,
+    # they would print local variables, credentials among them
+    pretty_exceptions_enable=False,
+)
+
+ServiceOption = Annotated[str | None, typer.Option(help="The service (IS…); otherwise the default one.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+LimitOption = Annotated[int | None, typer.Option(min=1, help="How many at the most; otherwise all.")]
+PageSizeOption = Annotated[int, typer.Option(min=1, max=PAGE_SIZE_MAX, help="How many a page.")]
+
+
+def run() -> None:
+    """Run the command line."""
+    for stream in sys.stdout, sys.stderr:
+        # a character that the terminal does not know is no reason to stop
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    app()
+
+
+@app.callback(invoke_without_command=True)
+def version(
+    *, version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False
+) -> None:
+    """Handle what belongs to no command."""
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def demo() -> None:
+    """Show what the library does, against an emulator in this process. Needs no account."""
+    _run(demonstrate(Console(highlight=False)))
+
+
+@app.command()
+def emulator(
+    *,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8080,
+    database: Annotated[Path | None, typer.Option(help="A file to keep the data in.")] = None,
+    account_sid: Annotated[str | None, typer.Option(help="Let in this account only.")] = None,
+    auth_token: Annotated[str | None, typer.Option(help="The token of that account.")] = None,
+) -> None:
+    """Run an emulator of the API until interrupted."""
+    try:
+        server = Emulator(
+            host=host,
+            port=port,
+            database=":memory:" if database is None else database,
+            account_sid=account_sid,
+            auth_token=auth_token,
+        )
+    except ValueError as error:
+        _fail(error, 2)
+    _run(_serve(server))
+
+
+@app.command()
+def messages(
+    conversation: Annotated[str, typer.Argument(help="The conversation: CH…, or its unique name.")],
+    *,
+    service: ServiceOption = None,
+    order: Annotated[Order, typer.Option(case_sensitive=False, help="Oldest or newest first.")] = Order.ASC,
+    page_size: PageSizeOption = PAGE_SIZE_DEFAULT,
+    limit: LimitOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Print the messages of a conversation as they arrive."""
+
+    async def print_messages() -> None:
+        async with ConversationsClient.from_env() as client:
+            repository = _scope(client, service).messages(conversation)
+            async for message in repository.stream(order=order, page_size=page_size, limit=limit):
+                _print(message, None if json else _message_line(message))
+
+    _run(print_messages())
+
+
+@app.command()
+def conversations(
+    *,
+    service: ServiceOption = None,
+    page_size: PageSizeOption = PAGE_SIZE_DEFAULT,
+    limit: LimitOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Print the conversations of a service."""
+
+    async def print_conversations() -> None:
+        async with ConversationsClient.from_env() as client:
+            repository = _scope(client, service).conversations
+            async for conversation in repository.stream(page_size=page_size, limit=limit):
+                _print(conversation, None if json else _conversation_line(conversation))
+
+    _run(print_conversations())
+
+
+def _scope(client: ConversationsClient, service: str | None) -> Scope:
+    return client if service is None else client.service(service)
+
+
+def _message_line(message: Message) -> Text:
+    line = Text.assemble(
+        (f"{_when(message.date_created)}  ", "dim"),
+        (f"#{message.index}  ", "dim"),
+        (f"{_visible(message.author or '?')}: ", "bold"),
+        _visible(message.body or "").replace("\n", "\n    "),
+    )
+    for media in message.media or ():
+        line.append(
+            _visible(f" [{media.content_type} {media.filename or media.sid}, {media.size} bytes]"), "cyan"
+        )
+    return line
+
+
+def _conversation_line(conversation: Conversation) -> Text:
+    names = (conversation.unique_name, conversation.friendly_name)
+    return Text.assemble(
+        (f"{_when(conversation.date_created)}  ", "dim"),
+        f"{conversation.sid}  ",
+        (f"{conversation.state or '?'}  ", "bold"),
+        _visible("  ".join(name for name in names if name)),
+    )
+
+
+def _when(moment: datetime | None) -> str:
+    return "?" if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _visible(text: str) -> str:
+    """Escape what would steer the terminal; line ends, tabs and joined emoji stay."""
+    return "".join(
+        char if char.isprintable() or char in "\n\t\u200d" else char.encode("unicode_escape").decode()
+        for char in text
+    )
+
+
+def _print(model: object, line: Text | None) -> None:
+    if line is None:
+        print(encode_model(model), flush=True)  # noqa: T201  # printing is what this command is for
+    else:
+        Console(highlight=False, soft_wrap=True).print(line)
+
+
+async def _serve(server: Emulator) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    with suppress(NotImplementedError):  # Windows has no such handlers; there, Ctrl-C is a KeyboardInterrupt
+        for number in signal.SIGINT, signal.SIGTERM:
+            loop.add_signal_handler(number, stop.set)
+    async with server:
+        print(f"listening on {server.url}", flush=True)  # noqa: T201  # whoever starts it waits for this line
+        await stop.wait()
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    """Run a command to its end; what goes wrong is one line on standard error, and an exit code."""
+    try:
+        asyncio.run(work)
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    except BrokenPipeError:
+        # whoever read has seen enough; what is left in the buffer must not be written at exit either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except ValueError as error:
+        _fail(error, 2)
+    except (ConversationsError, OSError) as error:
+        _fail(error, 1)
+
+
+def _fail(error: Exception, code: int) -> NoReturn:
+    typer.echo(f"conversations-async: {error}", err=True)
+    raise typer.Exit(code) from None
