@@ -1,0 +1,147 @@
+"""The README is executed: every Python block runs, in order, against the emulator."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import inspect
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+from sybil import Document
+from sybil.parsers.markdown import CodeBlockParser
+
+import conversations_async
+from conversations_async import ConversationsClient
+
+from .conftest import ACCOUNT_SID, AUTH_TOKEN
+from .test_client import VARIABLES
+
+if TYPE_CHECKING:
+    from sybil import Example
+
+    from conversations_async.emulator import Emulator
+
+README = Path(__file__).parent.parent / "README.md"
+
+
+def run(example: Example) -> None:
+    """Leave a block for `evaluate`, which can await."""
+
+
+def examples() -> list[Example]:
+    """Give the Python blocks of the README, in their order."""
+    return list(Document.parse(str(README), CodeBlockParser(language="python", evaluator=run)))
+
+
+async def evaluate(example: Example, namespace: dict[str, Any]) -> None:
+    """Run a block as if it stood in an `async def` whose names are kept."""
+    source = "\n" * (example.line + 1) + example.parsed
+    code = compile(source, str(README), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    result = eval(code, namespace)  # noqa: S307  # our own README
+    if inspect.isawaitable(result):
+        await result
+
+
+@pytest.fixture
+def environment(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Point the environment at the emulator, as the README says."""
+    for variable in VARIABLES:
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("TWILIO_ACCOUNT_SID", ACCOUNT_SID)
+    monkeypatch.setenv("TWILIO_AUTH_TOKEN", AUTH_TOKEN)
+    monkeypatch.setenv("CONVERSATIONS_BASE_URL", emulator.url)
+
+
+@pytest.mark.usefixtures("environment")
+async def test_the_examples_run(client: ConversationsClient, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every example does what it says; what services and tests they define work too."""
+    program, *rest = examples()
+    assert len(rest) >= 10
+    # the program runs its own loop; here, its main function does in this one
+    assert program.parsed.rstrip().endswith("asyncio.run(main())")
+    namespace: dict[str, Any] = {"__name__": "program"}
+    exec(compile(program.parsed.replace("asyncio.run(main())", ""), str(README), "exec"), namespace)  # noqa: S102
+    await namespace["main"]()
+    assert capsys.readouterr().out == "0 smee Ahoy there!\n"
+
+    conversation = await client.conversations.create(unique_name="parrots")
+    for number in range(300):
+        await client.messages(conversation.sid).create(body=f"{number}")
+    namespace = {
+        "__name__": "readme",
+        "ConversationsClient": ConversationsClient,
+        "Order": conversations_async.Order,
+        "client": client,
+        "conversation": conversation,
+    }
+    for example in rest:
+        await evaluate(example, namespace)
+        await try_out(example, namespace)
+        capsys.readouterr()
+
+
+async def post(app: Any, path: str, query: str) -> int:
+    """Start an ASGI application, post to it, stop it, and return the status of its answer."""
+    commands: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    events: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    state: dict[str, Any] = {}
+    lifespan = asyncio.create_task(app({"type": "lifespan", "state": state}, commands.get, events.put))
+    await commands.put({"type": "lifespan.startup"})
+    assert (await events.get())["type"] == "lifespan.startup.complete"
+
+    answer: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    request: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    await request.put({"type": "http.request", "body": b""})
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "method": "POST",
+        "path": path,
+        "query_string": query.encode(),
+        "headers": [],
+        "state": dict(state),
+    }
+    await app(scope, request.get, answer.put)
+
+    await commands.put({"type": "lifespan.shutdown"})
+    await lifespan
+    status: int = answer.get_nowait()["status"]
+    return status
+
+
+async def try_out(example: Example, namespace: dict[str, Any]) -> None:
+    """Use what an example defines, as its reader would."""
+    if "app = web.Application" in example.parsed:
+        async with TestClient(TestServer(namespace["app"])) as user:
+            answer = await user.post("/tickets/parrots/notes", data="a note")
+            assert answer.status == 201
+    elif "api = FastAPI" in example.parsed:
+        assert await post(namespace["api"], "/tickets/parrots/notes", "text=x") == 201
+    elif "def test_the_bot_answers" in example.parsed:
+        fixture = inspect.unwrap(
+            getattr(namespace["bot_client"], "__pytest_wrapped__", namespace["bot_client"])
+        )
+        function = getattr(fixture, "obj", None) or getattr(fixture, "_fixture_function", fixture)
+        async for bot_client in function():
+            await namespace["test_the_bot_answers"](bot_client)
+
+
+def test_the_first_shell_block_is_the_two_commands() -> None:
+    """Whoever has only Python copies one of two lines; the second is the one that CI runs."""
+    (first, *_) = re.findall(r"^```sh\n(.*?)^```", README.read_text(), re.DOTALL | re.MULTILINE)
+    demo, tests = first.splitlines()
+    assert demo.startswith("python3 -m venv .venv && .venv/bin/pip install -q -e '.[cli]' && ")
+    assert demo.endswith(".venv/bin/conversations-async demo")
+    assert tests.endswith("-e '.[dev]' && .venv/bin/pytest -q")
+
+
+def test_every_error_and_command_is_in_the_readme() -> None:
+    """The README names each error class."""
+    text = README.read_text()
+    for name in conversations_async.__all__:
+        if name.endswith("Error"):
+            assert f"`{name}`" in text
