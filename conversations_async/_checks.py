@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 
 
 def check_whole(name: str, value: int, least: int, most: int | None = None) -> None:
@@ -24,8 +24,9 @@ def check_seconds(name: str, value: float, *, above_zero: bool = True) -> None:
     Raises:
         ValueError: It is not, or is negative, or is zero where that makes no sense.
     """
-    number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if number and (value > 0 or (value == 0 and not above_zero)):
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    # compared, because math.isfinite cannot take a whole number that is too great for a float
+    if number and (0 < value <= sys.float_info.max or (value == 0 and not above_zero)):
         return
     bounds = "above 0" if above_zero else "of at least 0"
     raise ValueError(f"{name} must be a finite number of seconds {bounds}, got {value!r}")

@@ -69,7 +69,7 @@ class Attributes:
         """
         try:
             return msgspec.json.decode(self.attributes) if self.attributes else {}
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise DecodeError(message=str(error), model=type(self).__name__, field="attributes") from None
 
 
@@ -180,7 +180,7 @@ def _fault(error: BaseException) -> tuple[str, str]:
     def explain(inner: BaseException, _: object) -> str:
         return "missing" if isinstance(inner, KeyError) else str(inner)
 
-    reason, _, path = transform_error(error, path="", format_exception=explain)[0].rpartition(" @ ")
+    reason, _, path = transform_error(error, path="", format_exception=explain)[0].partition(" @ ")
     return path.removeprefix("."), reason
 
 
@@ -261,11 +261,7 @@ def encode_fields(fields: Mapping[str, object]) -> str:
     Raises:
         ValueError: A value cannot be sent; the message names its field.
     """
-    pairs = [(name, text) for name, value in fields.items() for text in _texts(name, value)]
-    try:
-        return urlencode(pairs)
-    except UnicodeEncodeError:
-        raise ValueError("a value holds half of a surrogate pair, which is no character") from None
+    return urlencode([(name, text) for name, value in fields.items() for text in _texts(name, value)])
 
 
 def _texts(name: str, value: object) -> Iterator[str]:
@@ -281,7 +277,7 @@ def _text(name: str, value: object) -> str:
         case Enum():
             return str(value.value)
         case str():
-            return value
+            return check_characters(name, value)
         case bool():
             return "true" if value else "false"
         case int():
@@ -291,6 +287,19 @@ def _text(name: str, value: object) -> str:
         case timedelta():
             return _encode_duration(name, value)
     raise ValueError(f"{name} cannot be a {type(value).__name__}")
+
+
+def check_characters(name: str, value: str) -> str:
+    """Return a text that can be sent.
+
+    Raises:
+        ValueError: It holds half of a surrogate pair; the message names it.
+    """
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"{name} holds half of a surrogate pair, which is no character") from None
+    return value
 
 
 def encode_datetime(name: str, value: datetime) -> str:

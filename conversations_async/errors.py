@@ -114,7 +114,7 @@ class APIError(ConversationsError):
         return _STATUS_ERRORS.get(response.status, ServerError if response.status >= 500 else APIError)(
             message=": ".join(described) or _phrase(response),
             status=response.status,
-            code=code if isinstance(code, int) else None,
+            code=code if type(code) is int else None,
             more_info=more_info if isinstance(more_info, str) else None,
             details=details if isinstance(details, dict) else None,
             retry_after=parse_retry_after(response.headers.get("Retry-After")),

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from yarl import URL
 
 from ._checks import check_whole
-from .converter import OpenEnum, decode, decode_page, encode_fields
+from .converter import OpenEnum, check_characters, decode, decode_page, encode_fields
 from .pagination import Page, Stream, split_cursor
 
 if TYPE_CHECKING:
@@ -38,10 +38,7 @@ def segment(name: str, value: str) -> str:
         raise ValueError(f"{name} must be a string, got a {type(value).__name__}")  # noqa: TRY004  # the contract
     if value in ("", ".", ".."):
         raise ValueError(f'{name} must not be empty, "." or ".."')
-    try:
-        return quote(value, safe="")
-    except UnicodeEncodeError:
-        raise ValueError(f"{name} holds half of a surrogate pair, which is no character") from None
+    return quote(check_characters(name, value), safe="")
 
 
 class Repository(Generic[T]):
