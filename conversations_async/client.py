@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Self
 
 from .chat import ChatMessageRepository
+from .hosts import Hosts
 from .repository import segment
 from .resources.conversations import ConversationRepository
 from .resources.messages import MessageRepository
@@ -135,12 +136,10 @@ class ConversationsClient(Scope):
         manager = SessionManager(
             username,
             password,
+            hosts=Hosts(base_url=base_url, region=region, edge=edge),
             retry=retry,
             timeout=timeout,
             max_connections=max_connections,
-            base_url=base_url,
-            region=region,
-            edge=edge,
             session=session,
         )
         super().__init__(manager, "/v1")
@@ -205,7 +204,7 @@ class ConversationsClient(Scope):
         await self.close()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} at {self._session.origin('conversations')}>"
+        return f"<{type(self).__name__} at {self._session.hosts.origin('conversations')}>"
 
 
 def _credentials(

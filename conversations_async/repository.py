@@ -53,7 +53,7 @@ class Repository(Generic[T]):
     def __init__(self, session: SessionManager, product: str, path: str) -> None:
         self._session = session
         self._product = product
-        self._origin = session.origin(product)
+        self._origin = session.hosts.origin(product)
         self._path = path
 
     def _url(self, link: str) -> URL:
@@ -107,7 +107,7 @@ class Repository(Generic[T]):
             items=items[skipped:],
             index=meta.page,
             page_size=meta.page_size,
-            cursor=self._session.own_link(self._product, meta.next_page_url),
+            cursor=self._session.hosts.own_link(self._product, meta.next_page_url),
             next_page_url=meta.next_page_url,
         )
 

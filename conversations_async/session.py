@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import platform
-import re
 import warnings
+from collections.abc import Mapping
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
 import aiohttp
+from attrs import field, frozen
 from yarl import URL
 
 from ._checks import check_seconds, check_whole
@@ -24,8 +25,9 @@ from .errors import APIError, RequestTimeoutError, TransportError
 from .response import Response
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping
+    from collections.abc import AsyncGenerator
 
+    from .hosts import Hosts
     from .retry import RetryPolicy
 
 log = logging.getLogger("conversations_async")
@@ -34,48 +36,24 @@ USER_AGENT: Final = (
     f"conversations-async/{__version__} aiohttp/{aiohttp.__version__} Python/{platform.python_version()}"
 )
 
-#: The edge that serves a region. A host that names a region without one is no longer supported
-#: (facts of 2026-04), so a region without an edge gets its own.
-_EDGES: Final = {"ie1": "dublin", "au1": "sydney", "jp1": "tokyo"}
-
 _KEEPALIVE: Final = (
     15.0  # seconds; a longer one meets more connections that the other side has closed already
 )
 _DNS_TTL: Final = 300  # seconds
 
 
-def vendor_origin(product: str, region: str | None = None, edge: str | None = None) -> str:
-    """The origin of a product: ``https://conversations.twilio.com``, or the one of a region and an edge.
+@frozen(kw_only=True)
+class _Call:
+    """What every attempt of a call sends."""
 
-    Raises:
-        ValueError: Region or edge is no name.
-    """
-    for name, value in ("region", region), ("edge", edge):
-        if value is not None and not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", value):
-            raise ValueError(
-                f"{name} (TWILIO_{name.upper()}) must be a name such as ie1 or dublin, got {value!r}"
-            )
-    if edge is not None:
-        region = region or "us1"
-    elif region is not None:
-        edge = _EDGES.get(region)
-    return "https://" + ".".join(part for part in (product, edge, region, "twilio.com") if part)
+    method: str
+    url: URL
+    headers: Mapping[str, str] = field(repr=False)
+    data: bytes | None = field(repr=False)
 
-
-def _checked_origin(base_url: str) -> str:
-    try:
-        url = URL(base_url)
-        origin = url.origin()
-    except ValueError:
-        url = origin = URL()
-    # an origin with user and password would differ from the URL; "/" and "" do not
-    if origin.scheme not in ("http", "https") or url != origin:
-        # the value is not shown: it may hold a password
-        raise ValueError(
-            "base_url (CONVERSATIONS_BASE_URL) must be an origin such as http://127.0.0.1:8080,"
-            " without credentials, path or query"
-        )
-    return str(origin)
+    def __str__(self) -> str:
+        """Say as much of it as may be logged."""
+        return f"{self.method} {self.url.raw_path}"
 
 
 async def _pool(max_connections: int) -> AsyncGenerator[aiohttp.ClientSession]:
@@ -102,12 +80,10 @@ class SessionManager:
     Args:
         username: The account SID, or the SID of an API key.
         password: The auth token, or the secret of the API key.
+        hosts: Where requests go.
         retry: Decides what happens after a failed attempt.
         timeout: Seconds that one attempt may take, the wait for a free connection included.
         max_connections: Connections of an own session at the most.
-        base_url: The origin that every request is sent to, instead of the vendor's.
-        region: The vendor's region, such as ``ie1``.
-        edge: The vendor's edge location, such as ``dublin``.
         session: A session to borrow. It is never closed here, and its own limits hold.
 
     Raises:
@@ -119,20 +95,15 @@ class SessionManager:
         username: str,
         password: str,
         *,
+        hosts: Hosts,
         retry: RetryPolicy,
         timeout: float = 30.0,
         max_connections: int = 100,
-        base_url: str | None = None,
-        region: str | None = None,
-        edge: str | None = None,
         session: aiohttp.ClientSession | None = None,
     ) -> None:
         check_seconds("timeout", timeout)
         check_whole("max_connections", max_connections, 1)
-        vendor_origin("conversations", region, edge)
-        self._base = None if base_url is None else _checked_origin(base_url)
-        self._region = region
-        self._edge = edge
+        self.hosts = hosts
         self._retry = retry
         self._timeout = timeout
         self._max_connections = max_connections
@@ -146,29 +117,6 @@ class SessionManager:
             "User-Agent": USER_AGENT,
             "Accept": "application/json",
         }
-
-    # ------------------------------------------------------------------------------------------------ places
-
-    def origin(self, product: str) -> str:
-        """Where requests for a product go: the base URL if there is one, the vendor's host otherwise."""
-        return self._base or vendor_origin(product, self._region, self._edge)
-
-    def own_link(self, product: str, link: str | None) -> str | None:
-        """Return path and query of a link of the API to itself, byte for byte; None for any other link.
-
-        With a base URL, links to the vendor's host count as the client's own: a proxy passes them through
-        as they are, and they are followed through the proxy.
-        """
-        # what is no visible ASCII has no place in a link, and might be read differently further down
-        if not link or not re.fullmatch(r"[!-~]+", link):
-            return None
-        try:
-            url = URL(link, encoded=True)
-            origin = str(url.origin()).lower()
-        except ValueError:
-            return None
-        own = {self.origin(product), vendor_origin(product, self._region, self._edge)}
-        return url.raw_path_qs if origin in own and url.raw_user is url.raw_password is None else None
 
     # ---------------------------------------------------------------------------------------------- requests
 
@@ -196,12 +144,13 @@ class SessionManager:
             TransportError: No whole answer arrived.
             ValueError: A field or the header cannot be sent; nothing was.
         """
-        headers, data = self._headers, None
+        headers = dict(self._headers)
         if form is not None:
-            data = encode_fields(form).encode()
-            headers = headers | {"Content-Type": "application/x-www-form-urlencoded"}
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
         if (flag := encode_flag("webhook_enabled", webhook_enabled)) is not None:
-            headers = headers | {"X-Twilio-Webhook-Enabled": flag}
+            headers["X-Twilio-Webhook-Enabled"] = flag
+        data = None if form is None else encode_fields(form).encode()
+        call = _Call(method=method, url=url, headers=headers, data=data)
 
         clock = asyncio.get_running_loop().time
         start = clock()
@@ -211,76 +160,71 @@ class SessionManager:
             left = max(self._retry.total_timeout - (clock() - start), 0.001)
             failure: APIError | TransportError
             try:
-                response = await self._attempt(method, url, data, headers, attempt, min(self._timeout, left))
+                response = await self._attempt(call, attempt, min(self._timeout, left))
             except TransportError as error:
-                failure, sent, retry_after = error, error.sent, None
+                failure, status, sent, retry_after = error, None, error.sent, None
             else:
                 # a DELETE that is repeated may find that the first one was carried out
                 if response.ok or (unsure and method == "DELETE" and response.status == 404):
                     return response
                 failure = APIError.from_response(response)
-                sent, retry_after = True, failure.retry_after
+                status, sent, retry_after = failure.status, True, failure.retry_after
             wait = self._retry.delay(
                 attempt,
                 method=method,
-                status=failure.status if isinstance(failure, APIError) else None,
+                status=status,
                 sent=sent,
                 retry_after=retry_after,
                 elapsed=clock() - start,
             )
             if wait is None:
                 raise failure
-            unsure = unsure or (sent and failure.status != 429)
-            log.warning(
-                "%s %s: %s; attempt %d follows in %.2f s",
-                method,
-                url.raw_path,
-                failure.status or type(failure).__name__,
-                attempt + 1,
-                wait,
-            )
+            unsure = unsure or (sent and status != 429)
+            reason = status or type(failure).__name__
+            log.warning("%s: %s; attempt %d follows in %.2f s", call, reason, attempt + 1, wait)
             await asyncio.sleep(wait)
         raise AssertionError  # pragma: no cover  # count() does not end
 
-    async def _attempt(
-        self,
-        method: str,
-        url: URL,
-        data: bytes | None,
-        headers: Mapping[str, str],
-        attempt: int,
-        timeout: float,  # noqa: ASYNC109  # handed to aiohttp, which bounds the wait for a connection with it too
-    ) -> Response:
+    async def _attempt(self, call: _Call, attempt: int, seconds: float) -> Response:
         clock = asyncio.get_running_loop().time
         start = clock()
         session = await self._session()
         status = request_id = None
         try:
             async with session.request(
-                method,
-                url,
-                data=data,
-                headers=headers,
+                call.method,
+                call.url,
+                data=call.data,
+                headers=call.headers,
                 allow_redirects=False,
                 raise_for_status=False,
-                timeout=aiohttp.ClientTimeout(total=timeout),
+                timeout=aiohttp.ClientTimeout(total=seconds),
             ) as answer:
                 status, request_id = answer.status, answer.headers.get("Twilio-Request-Id")
                 return Response(
-                    method=method,
-                    path=url.raw_path,
+                    method=call.method,
+                    path=call.url.raw_path,
                     status=status,
                     headers=answer.headers,
                     body=await answer.read(),
                     attempts=attempt,
                 )
         except (aiohttp.ClientError, OSError) as error:
-            raise _lost(error, method, url, status, request_id, attempt, timeout) from error
+            late = isinstance(error, TimeoutError)
+            reason = f"no whole answer within {seconds:.3g} s" if late else f"{type(error).__name__}: {error}"
+            raise (RequestTimeoutError if late else TransportError)(
+                message=reason,
+                sent=not isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError),
+                method=call.method,
+                path=call.url.raw_path,
+                status=status,
+                request_id=request_id,
+                attempts=attempt,
+            ) from error
         finally:
             log.debug(
-                "%s %s %s in %.0f ms (attempt %d, request %s)",
-                method,
-                url.raw_path,
+                "%s %s in %.0f ms (attempt %d, request %s)",
+                call,
                 status or "no answer",
                 (clock() - start) * 1000,
                 attempt,
@@ -321,31 +265,3 @@ class SessionManager:
                 source=self,
                 stacklevel=2,
             )
-
-
-def _lost(
-    error: Exception,
-    method: str,
-    url: URL,
-    status: int | None,
-    request_id: str | None,
-    attempt: int,
-    timeout: float,
-) -> TransportError:
-    """Say what an exception of aiohttp means."""
-    kind: type[TransportError] = TransportError
-    if isinstance(error, TimeoutError):
-        kind, message = RequestTimeoutError, f"no whole answer within {timeout:.3g} s"
-    elif status is not None:
-        message = f"the connection was lost within the answer ({type(error).__name__})"
-    else:
-        message = f"{type(error).__name__}: {error}"
-    return kind(
-        message=message,
-        sent=not isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError),
-        method=method,
-        path=url.raw_path,
-        status=status,
-        request_id=request_id,
-        attempts=attempt,
-    )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import subprocess
+import sys
 import traceback
 from typing import TYPE_CHECKING, Any
 
@@ -100,7 +102,7 @@ def test_the_base_url_of_the_environment_wins(environment: pytest.MonkeyPatch) -
     environment.setenv("TWILIO_REGION", "ie1")
     environment.setenv("CONVERSATIONS_BASE_URL", "http://127.0.0.1:8080")
     client = ConversationsClient.from_env()
-    assert {client._session.origin(product) for product in ("conversations", "chat")} == {
+    assert {client._session.hosts.origin(product) for product in ("conversations", "chat")} == {
         "http://127.0.0.1:8080"
     }
 
@@ -173,6 +175,17 @@ def test_every_public_name_is_there() -> None:
     assert all(hasattr(conversations_async, name) for name in names)
     contract = {"ConversationsClient", "Order", "RetryPolicy", "Page", "Stream", "ConversationsError"}
     assert contract <= set(names)
+
+
+def test_importing_brings_the_client_and_no_more() -> None:
+    """Neither the emulator nor the command line is imported with the package."""
+    program = "import sys, conversations_async; print(*sys.modules)"
+    command = [sys.executable, "-W", "error", "-c", program]
+    imported = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()  # noqa: S603  # our own
+    parts = ("emulator", "cli", "demo")
+    unwanted = {"typer", "rich", "sqlite3", *(f"conversations_async.{part}" for part in parts)}
+    assert not unwanted & set(imported)
+    assert "conversations_async.session" in imported
 
 
 def test_the_contract_of_the_constructor() -> None:

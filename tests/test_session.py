@@ -29,7 +29,6 @@ from conversations_async import (
     TransportError,
     __version__,
 )
-from conversations_async.session import vendor_origin
 
 from .conftest import ACCOUNT_SID, AUTH_TOKEN, CONVERSATION
 from .servers import DROP, HANG, Scripted, answer
@@ -397,54 +396,6 @@ async def test_wrong_credentials() -> None:
         with pytest.raises(AuthenticationError) as caught:
             await client.conversations.fetch(CONVERSATION)
     assert (caught.value.code, caught.value.attempts, len(server.requests)) == (20003, 1, 1)
-
-
-@pytest.mark.parametrize(
-    ("region", "edge", "host"),
-    [
-        (None, None, "conversations.twilio.com"),
-        (None, "dublin", "conversations.dublin.us1.twilio.com"),
-        ("ie1", None, "conversations.dublin.ie1.twilio.com"),
-        ("au1", None, "conversations.sydney.au1.twilio.com"),
-        ("jp1", None, "conversations.tokyo.jp1.twilio.com"),
-        ("us1", None, "conversations.us1.twilio.com"),
-        ("ie1", "ashburn", "conversations.ashburn.ie1.twilio.com"),
-    ],
-)
-def test_hosts(region: str | None, edge: str | None, host: str) -> None:
-    """Region and edge make the vendor's host; a region alone brings its own edge."""
-    assert vendor_origin("conversations", region, edge) == f"https://{host}"
-
-
-@pytest.mark.parametrize("value", ["", "IE1", "evil.example", "ie1/", "a b", "@", "-", "ie1\n"])
-@pytest.mark.parametrize("name", ["region", "edge"])
-def test_region_and_edge_are_names(name: str, value: str) -> None:
-    """What would lead a request to another host is refused, and the argument named."""
-    options: dict[str, Any] = {name: value}
-    with pytest.raises(ValueError, match=rf"^{name} \(TWILIO_{name.upper()}\)"):
-        ConversationsClient(ACCOUNT_SID, AUTH_TOKEN, **options)
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        "",
-        "127.0.0.1:8080",
-        "ftp://127.0.0.1",
-        "http://",
-        "http://user@127.0.0.1",
-        "http://:hunter2@127.0.0.1",
-        "http://127.0.0.1/path",
-        "http://127.0.0.1?a=b",
-        "http://127.0.0.1#x",
-        "http://127.0.0.1:99999",
-    ],
-)
-def test_the_base_url_is_an_origin(value: str) -> None:
-    """A base URL with anything but an origin is refused, and not shown."""
-    with pytest.raises(ValueError, match=r"^base_url \(CONVERSATIONS_BASE_URL\)") as caught:
-        ConversationsClient(ACCOUNT_SID, AUTH_TOKEN, base_url=value)
-    assert "hunter2" not in str(caught.value)
 
 
 @pytest.mark.parametrize(("name", "value"), [("timeout", 0), ("timeout", "5"), ("max_connections", 0)])

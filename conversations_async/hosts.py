@@ -1,0 +1,80 @@
+"""Where requests go: the vendor's host of a product, or one origin for all. Pure; it sends nothing.
+
+Whether a link leads to the client's own origin is decided here, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from attrs import frozen
+from yarl import URL
+
+#: The edge that serves a region. A host that names a region without one is no longer supported
+#: (facts of 2026-04), so a region without an edge gets its own.
+_EDGES: Final = {"ie1": "dublin", "au1": "sydney", "jp1": "tokyo"}
+
+
+@frozen(kw_only=True)
+class Hosts:
+    """Region, edge and base URL of a client.
+
+    Raises:
+        ValueError: One of them is malformed; the message names it.
+    """
+
+    base_url: str | None = None
+    region: str | None = None
+    edge: str | None = None
+
+    def __attrs_post_init__(self) -> None:
+        for name, value in ("region", self.region), ("edge", self.edge):
+            if value is not None and not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", value):
+                variable = f"TWILIO_{name.upper()}"
+                raise ValueError(f"{name} ({variable}) must be a name such as ie1 or dublin, got {value!r}")
+        if self.base_url is not None and not _is_origin(self.base_url):
+            # the value is not shown: it may hold a password
+            raise ValueError(
+                "base_url (CONVERSATIONS_BASE_URL) must be an origin such as http://127.0.0.1:8080,"
+                " without credentials, path or query"
+            )
+
+    def origin(self, product: str) -> str:
+        """Give the origin that requests for a product are sent to."""
+        return self._vendor(product) if self.base_url is None else str(URL(self.base_url).origin())
+
+    def own_link(self, product: str, link: str | None) -> str | None:
+        """Return path and query of a link of the API to itself, byte for byte; None for any other link.
+
+        With a base URL, links to the vendor's host count as the client's own: a proxy passes them through
+        as they are, and they are followed through the proxy.
+        """
+        # what is no visible ASCII has no place in a link, and might be read differently further down
+        if not link or not re.fullmatch(r"[!-~]+", link):
+            return None
+        try:
+            url = URL(link, encoded=True)
+            origin = str(url.origin()).lower()
+        except ValueError:
+            return None
+        if origin not in (self.origin(product), self._vendor(product)):
+            return None
+        return url.raw_path_qs if url.raw_user is url.raw_password is None else None
+
+    def _vendor(self, product: str) -> str:
+        region, edge = self.region, self.edge
+        if edge is not None:
+            region = region or "us1"
+        elif region is not None:
+            edge = _EDGES.get(region)
+        return "https://" + ".".join(part for part in (product, edge, region, "twilio.com") if part)
+
+
+def _is_origin(text: str) -> bool:
+    try:
+        url = URL(text)
+        # with user, password, path, query or fragment, the URL is more than its origin
+        return url.scheme in ("http", "https") and url == url.origin()
+    except ValueError:
+        return False

@@ -1,0 +1,66 @@
+"""Where requests go: the vendor's hosts, and the base URL in their place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from conversations_async import ConversationsClient
+from conversations_async.hosts import Hosts
+
+from .conftest import ACCOUNT_SID, AUTH_TOKEN
+
+
+@pytest.mark.parametrize(
+    ("region", "edge", "host"),
+    [
+        (None, None, "conversations.twilio.com"),
+        (None, "dublin", "conversations.dublin.us1.twilio.com"),
+        ("ie1", None, "conversations.dublin.ie1.twilio.com"),
+        ("au1", None, "conversations.sydney.au1.twilio.com"),
+        ("jp1", None, "conversations.tokyo.jp1.twilio.com"),
+        ("us1", None, "conversations.us1.twilio.com"),
+        ("ie1", "ashburn", "conversations.ashburn.ie1.twilio.com"),
+    ],
+)
+def test_hosts(region: str | None, edge: str | None, host: str) -> None:
+    """Region and edge make the vendor's host; a region alone brings its own edge."""
+    assert Hosts(region=region, edge=edge).origin("conversations") == f"https://{host}"
+
+
+@pytest.mark.parametrize("value", ["", "IE1", "evil.example", "ie1/", "a b", "@", "-", "ie1\n"])
+@pytest.mark.parametrize("name", ["region", "edge"])
+def test_region_and_edge_are_names(name: str, value: str) -> None:
+    """What would lead a request to another host is refused, and the argument named."""
+    options: dict[str, Any] = {name: value}
+    with pytest.raises(ValueError, match=rf"^{name} \(TWILIO_{name.upper()}\)"):
+        ConversationsClient(ACCOUNT_SID, AUTH_TOKEN, **options)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "127.0.0.1:8080",
+        "ftp://127.0.0.1",
+        "http://",
+        "http://user@127.0.0.1",
+        "http://:hunter2@127.0.0.1",
+        "http://127.0.0.1/path",
+        "http://127.0.0.1?a=b",
+        "http://127.0.0.1#x",
+        "http://127.0.0.1:99999",
+    ],
+)
+def test_the_base_url_is_an_origin(value: str) -> None:
+    """A base URL with anything but an origin is refused, and not shown."""
+    with pytest.raises(ValueError, match=r"^base_url \(CONVERSATIONS_BASE_URL\)") as caught:
+        ConversationsClient(ACCOUNT_SID, AUTH_TOKEN, base_url=value)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_the_base_url_is_normalised() -> None:
+    """Case, a default port and a slash at the end make no other origin."""
+    for text in "http://LOCALHOST:80/", "http://localhost", "HTTP://localhost:80":
+        assert Hosts(base_url=text).origin("chat") == "http://localhost"
