@@ -1,0 +1,246 @@
+"""The client and the emulator together, through real sockets: what a program sees of the API."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+
+from conversations_async import (
+    APIError,
+    AuthenticationError,
+    BindingType,
+    ConflictError,
+    Conversation,
+    ConversationsClient,
+    ConversationState,
+    DeliveryAmount,
+    DeliveryStatus,
+    Media,
+    MessagingBinding,
+    NotFoundError,
+    Order,
+    RetryPolicy,
+)
+from conversations_async.emulator import Emulator
+
+from .conftest import ACCOUNT_SID, AUTH_TOKEN
+
+if TYPE_CHECKING:
+    from conversations_async.client import Scope
+
+THEN = datetime(2020, 2, 29, 12, 30, 15, tzinfo=UTC)
+
+
+async def another_service(emulator: Emulator) -> str:
+    """Create a service, which the client cannot do yet, and give its SID."""
+    async with aiohttp.ClientSession() as session:
+        headers = {"Authorization": aiohttp.encode_basic_auth(ACCOUNT_SID, AUTH_TOKEN)}
+        form = {"FriendlyName": "another"}
+        async with session.post(f"{emulator.url}/v1/Services", data=form, headers=headers) as answer:
+            return str((await answer.json())["sid"])
+
+
+@pytest.fixture(params=["the default service", "another service"])
+async def scope(request: pytest.FixtureRequest, emulator: Emulator, client: ConversationsClient) -> Scope:
+    """Give the repositories of one scope, then those of the other."""
+    return client if "default" in request.param else client.service(await another_service(emulator))
+
+
+async def test_the_life_of_a_conversation(scope: Scope) -> None:
+    """Created, read by SID and name, changed, closed, refused, deleted, gone."""
+    created = await scope.conversations.create(
+        friendly_name="Support",
+        unique_name="a name/with ünsafe?characters#%2F",
+        attributes={"topic": "feedback"},
+        date_created=THEN,
+        date_updated=THEN + timedelta(hours=1),
+        state="inactive",
+        timers_inactive=timedelta(minutes=1),
+        timers_closed="PT10M",
+        bindings_email_address="a@example.com",
+        bindings_email_name="A",
+    )
+    assert created.state is ConversationState.INACTIVE
+    assert created.parsed_attributes == {"topic": "feedback"}
+    assert (created.date_created, created.date_updated) == (THEN, THEN + timedelta(hours=1))
+    assert created.timers is not None
+    assert created.timers.date_closed == THEN + timedelta(hours=1, minutes=10)
+    assert created.bindings is not None
+    assert created.bindings.email is not None
+    assert created.unique_name is not None
+    assert await scope.conversations.fetch(created.sid) == created
+    assert await scope.conversations.fetch(created.unique_name) == created
+
+    changed = await scope.conversations.update(created.sid, friendly_name="", unique_name="plain")
+    assert (changed.friendly_name, changed.unique_name) == (None, "plain")
+    assert changed.attributes == created.attributes
+    closed = await scope.conversations.update("plain", state=ConversationState.CLOSED)
+    assert closed.state == "closed"
+    with pytest.raises(APIError) as refused:
+        await scope.messages("plain").create(body="too late")
+    assert (refused.value.status, refused.value.code) == (400, 50377)
+
+    await scope.conversations.delete("plain")
+    with pytest.raises(NotFoundError) as gone:
+        await scope.conversations.fetch(created.sid)
+    assert (gone.value.code, gone.value.attempts) == (20404, 1)
+    assert gone.value.request_id is not None
+    assert gone.value.request_id.startswith("RQ")
+
+
+async def test_the_life_of_a_message(scope: Scope) -> None:
+    """Created, read, changed field by field, deleted; its index is never used again."""
+    conversation = await scope.conversations.create()
+    messages = scope.messages(conversation.sid)
+    first = await messages.create(author="smee", body="Ahoy", subject="greeting", attributes='{"a":  1}')
+    assert (first.index, first.author, first.body, first.attributes) == (0, "smee", "Ahoy", '{"a":  1}')
+    assert (first.media, first.delivery, first.content_sid) == (None, None, None)
+    edited = await messages.update(first.sid, body="", author="hook", date_updated=THEN)
+    assert (edited.body, edited.author, edited.date_updated) == ("", "hook", THEN)
+    assert await messages.fetch(first.sid) == edited
+    picture = await messages.create(media_sid="ME" + "1" * 32)
+    assert isinstance(picture.media, tuple)
+    assert isinstance(picture.media[0], Media)
+    template = await messages.create(content_sid="HX" + "2" * 32, content_variables={"name": "John"})
+    assert template.content_sid == "HX" + "2" * 32
+    await messages.delete(template.sid)
+    assert (await messages.create(body="next")).index == 3
+
+
+async def test_participants_and_receipts(scope: Scope) -> None:
+    """A message reaches who is not on chat; its summary and its receipts say so."""
+    conversation = await scope.conversations.create()
+    participants, messages = scope.participants(conversation.sid), scope.messages(conversation.sid)
+    alice = await participants.create(identity="alice", role_sid="RL" + "3" * 32)
+    bob = await participants.create(
+        messaging_binding_address="whatsapp:+15558675310",
+        messaging_binding_proxy_address="whatsapp:+15017122661",
+        attributes={"role": "driver"},
+    )
+    assert alice.messaging_binding is None
+    assert bob.messaging_binding == MessagingBinding(
+        type=BindingType.WHATSAPP, address="whatsapp:+15558675310", proxy_address="whatsapp:+15017122661"
+    )
+    assert await participants.fetch("alice") == alice
+    assert [one.sid async for one in participants.stream()] == [alice.sid, bob.sid]
+
+    message = await messages.create(author="alice", body="Where are you?")
+    assert message.participant_sid == alice.sid
+    assert message.delivery is not None
+    assert (message.delivery.total, message.delivery.sent) == (1, DeliveryAmount.ALL)
+    assert message.delivery.failed is DeliveryAmount.NONE
+    receipts = scope.receipts(conversation.sid, message.sid)
+    (receipt,) = await receipts.stream().list()
+    assert (receipt.participant_sid, receipt.status) == (bob.sid, DeliveryStatus.SENT)
+    assert await receipts.fetch(receipt.sid) == receipt
+
+    read = await participants.update(alice.sid, last_read_message_index=0, last_read_timestamp=THEN)
+    assert (read.last_read_message_index, read.last_read_timestamp) == (0, THEN)
+    with pytest.raises(ConflictError) as twice:
+        await participants.create(identity="alice")
+    assert twice.value.code == 50433
+    await participants.delete("alice")
+    assert [one.sid async for one in participants.stream()] == [bob.sid]
+
+
+@pytest.mark.parametrize("page_size", [1, 7, 50, 1000])
+async def test_streams_in_both_orders(scope: Scope, page_size: int) -> None:
+    """All messages come once each and in order, whatever the page size."""
+    conversation = await scope.conversations.create()
+    messages = scope.messages(conversation.sid)
+    for number in range(20):
+        await messages.create(body=str(number))
+    up = await messages.stream(order=Order.ASC, page_size=page_size).list()
+    down = await messages.stream(order="desc", page_size=page_size, read_ahead=3).list()
+    assert [message.body for message in up] == [str(number) for number in range(20)]
+    assert down == up[::-1]
+    assert await messages.stream(order=Order.DESC, page_size=page_size, limit=3).list() == down[:3]
+
+
+async def test_a_stream_meets_what_is_written_meanwhile(client: ConversationsClient) -> None:
+    """Messages that are added and deleted while one reads neither repeat nor hide others."""
+    conversation = await client.conversations.create()
+    messages = client.messages(conversation.sid)
+    first = [await messages.create(body=str(number)) for number in range(6)]
+    seen = []
+    async for message in messages.stream(page_size=2, read_ahead=0):
+        seen.append(message.index)
+        if message.index == 1:
+            await messages.delete(first[0].sid)
+            await messages.delete(first[3].sid)
+            await messages.create(body="late")
+    assert seen == [0, 1, 2, 4, 5, 6]
+
+
+async def test_conversations_are_filtered(client: ConversationsClient) -> None:
+    """By state and by day of creation, both ends included."""
+    for day in (1, 2, 3):
+        created = datetime(2020, 1, day, 23, 59, 59, tzinfo=UTC)
+        await client.conversations.create(unique_name=f"day {day}", date_created=created)
+    await client.conversations.update("day 3", state="closed")
+
+    async def names(**filters: Any) -> list[str | None]:
+        return sorted([each.unique_name async for each in client.conversations.stream(**filters)], key=str)
+
+    second = datetime(2020, 1, 2, tzinfo=UTC)
+    assert await names(end_date=second.date()) == ["day 1", "day 2"]
+    assert await names(start_date=second.date()) == ["day 2", "day 3"]
+    assert await names(start_date=second, end_date=second.date(), state="active") == ["day 2"]
+    assert await names(state=ConversationState.CLOSED) == ["day 3"]
+    assert await names(start_date="2020-01-03T00:00:00Z") == ["day 3"]
+
+
+async def test_legacy_chat_sees_the_same_messages(client: ConversationsClient) -> None:
+    """A channel is a conversation: what one API writes, the other reads."""
+    conversation = await client.conversations.create(unique_name="old and new")
+    assert conversation.chat_service_sid is not None
+    new = client.messages(conversation.sid)
+    old = client.chat.service(conversation.chat_service_sid).messages("old and new")
+    written = await new.create(author="alice", body="from new", attributes={"a": 1})
+    seen = await old.fetch(written.sid)
+    assert (seen.from_, seen.body, seen.to, seen.index) == ("alice", "from new", conversation.sid, 0)
+    assert seen.parsed_attributes == {"a": 1}
+    back = await old.create(from_="bob", body="from old")
+    assert (await new.fetch(back.sid)).author == "bob"
+    edited = await old.update(back.sid, body="changed", last_updated_by="carol")
+    assert (edited.was_edited, edited.last_updated_by) == (True, "carol")
+    assert [each.sid async for each in old.stream(order=Order.DESC, page_size=1)] == [back.sid, written.sid]
+    await old.delete(written.sid)
+    assert [each.body async for each in new.stream()] == ["changed"]
+
+
+async def test_services_are_apart(emulator: Emulator, client: ConversationsClient) -> None:
+    """A unique name is free in another service, and a conversation is found in its own only."""
+    other = client.service(await another_service(emulator))
+    here: Conversation = await client.conversations.create(unique_name="same")
+    there = await other.conversations.create(unique_name="same")
+    assert here.sid != there.sid
+    with pytest.raises(NotFoundError):
+        await client.conversations.fetch(there.sid)
+    assert [each.sid async for each in other.conversations.stream()] == [there.sid]
+
+
+async def test_many_at_once(client: ConversationsClient) -> None:
+    """Concurrent writes all arrive, once each."""
+    conversation = await client.conversations.create()
+    messages = client.messages(conversation.sid)
+    await asyncio.gather(*(messages.create(body=str(number)) for number in range(200)))
+    stored = await messages.stream(page_size=1000).list()
+    assert [message.index for message in stored] == list(range(200))
+    assert sorted(int(message.body or "") for message in stored) == list(range(200))
+
+
+async def test_a_wrong_token_is_refused() -> None:
+    """An emulator with credentials lets in only who has them."""
+    retry = RetryPolicy(max_attempts=1)
+    async with Emulator(account_sid=ACCOUNT_SID, auth_token=AUTH_TOKEN) as emulator:
+        async with ConversationsClient(ACCOUNT_SID, "wrong", base_url=emulator.url, retry=retry) as client:
+            with pytest.raises(AuthenticationError) as caught:
+                await client.conversations.create()
+        assert caught.value.code == 20003
+        async with ConversationsClient(ACCOUNT_SID, AUTH_TOKEN, base_url=emulator.url) as client:
+            await client.conversations.create()
