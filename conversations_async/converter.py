@@ -7,7 +7,9 @@ or null, and strict about what cannot be understood. Out: Python values → form
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from enum import Enum, StrEnum
 from typing import TYPE_CHECKING, Any, Self, TypeVar, get_origin
@@ -152,7 +154,12 @@ def _converter(*, detailed: bool) -> Converter:
 
     @converter.register_structure_hook_factory(is_mapping)
     def mapping(cls: type[Any]) -> Callable[[Any, Any], Any]:
-        return _container(dict, mapping_structure_factory(cls, converter))
+        inner = mapping_structure_factory(cls, converter)
+
+        def without_null(value: dict[str, Any], _: Any) -> Any:
+            return inner({key: item for key, item in value.items() if item is not None}, cls)
+
+        return _container(dict, without_null)
 
     @converter.register_structure_hook_factory(_made_of(tuple))
     def items(cls: type[Any]) -> Callable[[Any, Any], Any]:
@@ -169,6 +176,8 @@ def _converter(*, detailed: bool) -> Converter:
     converter.register_unstructure_hook(datetime, datetime.isoformat)
     return converter
 
+
+_HALF_A_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
 
 #: What the quick one refuses goes through the careful one, whose bookkeeping names the field.
 _quick, _careful = _converter(detailed=False), _converter(detailed=True)
@@ -199,7 +208,7 @@ class PageMeta:
     """The part of a page that says where the next one is."""
 
     #: Which member of the page holds the items.
-    key: str
+    key: str | None = None
     page: int | None = None
     page_size: int | None = None
     next_page_url: str | None = None
@@ -215,7 +224,12 @@ def decode_page(response: Response, model: type[T]) -> tuple[list[T], PageMeta]:
     if type(envelope) is not dict or "meta" not in envelope:
         raise _unreadable(response, "Page", "meta", "missing")
     meta: PageMeta = _structured(response, envelope["meta"], PageMeta, "Page.meta")
-    items: list[T] = _structured(response, envelope.get(meta.key), list[model], model.__name__)  # type: ignore[valid-type]  # a type made at run time
+    named = (
+        [envelope[meta.key]] if meta.key in envelope else [envelope[key] for key in envelope if key != "meta"]
+    )
+    if len(named) != 1:
+        raise _unreadable(response, "Page", "meta.key", "it names no member, and no other is the only one")
+    items: list[T] = _structured(response, named[0], list[model], model.__name__)  # type: ignore[valid-type]  # a type made at run time
     return items, meta
 
 
@@ -223,9 +237,18 @@ def _load(response: Response, name: str) -> Any:
     try:
         return msgspec.json.decode(response.body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        if _HALF_A_PAIR.search(response.body):
+            with suppress(ValueError, RecursionError):
+                return _mended(json.loads(response.body))
         kind = response.headers.get("Content-Type", "no content type")
         reason = f"the body ({len(response.body)} bytes, {kind}) is no JSON: {error}"
         raise _unreadable(response, name, "", reason) from None
+
+
+def _mended(value: Any) -> Any:
+    """Replace half surrogate pairs: a page must not fail because somebody cut a text within an emoji."""
+    text = json.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return msgspec.json.decode(text)
 
 
 def _structured(response: Response, value: Any, shape: Any, name: str) -> Any:
@@ -286,7 +309,12 @@ def _text(name: str, value: object) -> str:
             return encode_datetime(name, value)
         case timedelta():
             return _encode_duration(name, value)
-    raise ValueError(f"{name} cannot be a {type(value).__name__}")
+    raise ValueError(f"{_argument(name)} cannot be a {type(value).__name__}")
+
+
+def _argument(name: str) -> str:
+    """Give the keyword that a field of the wire comes from: ``Timers.Inactive`` is ``timers_inactive``."""
+    return re.sub(r"\.|(?<=[a-z])(?=[A-Z])", "_", name).lower()
 
 
 def check_characters(name: str, value: str) -> str:
@@ -298,7 +326,7 @@ def check_characters(name: str, value: str) -> str:
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise ValueError(f"{name} holds half of a surrogate pair, which is no character") from None
+        raise ValueError(f"{_argument(name)} holds half of a surrogate pair, which is no character") from None
     return value
 
 
@@ -309,18 +337,18 @@ def encode_datetime(name: str, value: datetime) -> str:
         ValueError: It is naive, or too near to the first or last year to be moved to UTC.
     """
     if value.utcoffset() is None:
-        raise ValueError(f"{name} must be an aware datetime, got a naive one: add tzinfo")
+        raise ValueError(f"{_argument(name)} must be an aware datetime, got a naive one: add tzinfo")
     try:
         moment = value.astimezone(UTC)
     except OverflowError:
-        raise ValueError(f"{name} is out of range in UTC") from None
+        raise ValueError(f"{_argument(name)} is out of range in UTC") from None
     return moment.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 def _encode_duration(name: str, value: timedelta) -> str:
     seconds = value.total_seconds()
     if seconds < 0 or seconds != int(seconds):
-        raise ValueError(f"{name} must be a whole number of seconds and not negative")
+        raise ValueError(f"{_argument(name)} must be a whole number of seconds and not negative")
     return f"PT{int(seconds)}S"
 
 
@@ -337,10 +365,16 @@ def encode_json(name: str, value: str | Mapping[str, Any] | None) -> str | None:
             msgspec.json.decode(value)
             return value
         if isinstance(value, Mapping):
-            return json.dumps(dict(value), ensure_ascii=False, allow_nan=False)
+            return json.dumps(dict(value), ensure_ascii=False, allow_nan=False, default=_as_dict)
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{name} is not JSON: {error}") from None
     raise ValueError(f"{name} must be a mapping or a string of JSON, got a {type(value).__name__}")
+
+
+def _as_dict(value: object) -> dict[str, Any]:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"a {type(value).__name__} has no form in it")
 
 
 def encode_model(model: object) -> str:

@@ -107,16 +107,17 @@ class APIError(ConversationsError):
         body = _json_object(response.body)
         code = body.get("code")
         details = body.get("details")
-        if details is None and "errors" in body:
-            details = {"errors": body["errors"]}
-        described = [text for key in ("message", "title", "detail") if isinstance(text := body.get(key), str)]
+        if not isinstance(details, dict):
+            details = {"errors": body["errors"]} if "errors" in body else None
+        texts = (body.get(name) for name in ("message", "title", "detail"))
+        described = [text for text in texts if isinstance(text, str) and text.strip()]
         more_info = body.get("more_info", body.get("type"))
-        return _STATUS_ERRORS.get(response.status, ServerError if response.status >= 500 else APIError)(
+        return _STATUS_ERRORS.get(response.status, ServerError if 500 <= response.status < 600 else APIError)(
             message=": ".join(described) or _phrase(response),
             status=response.status,
             code=code if type(code) is int else None,
             more_info=more_info if isinstance(more_info, str) else None,
-            details=details if isinstance(details, dict) else None,
+            details=details,
             retry_after=parse_retry_after(response.headers.get("Retry-After")),
             method=response.method,
             path=response.path,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from yarl import URL
 
@@ -25,7 +25,8 @@ PAGE_SIZE_MAX = 1000
 
 WebhookFlag = Literal["true", "false"]
 
-_CURSOR = re.compile(r"/(?P<version>v\d)/(?:[!->@-~]*/)?(?P<list>\w+)\?[!\"$-~]*(?:#\d{1,4})?")
+_CURSOR = re.compile(r"/[!->@-~]+\?[!\"$-~]*(#\d{1,4})?")
+_SID = re.compile(r"[A-Z]{2}[0-9a-fA-F]{32}")
 
 
 def segment(name: str, value: str) -> str:
@@ -91,12 +92,15 @@ class Repository(Generic[T]):
         return Stream(self._read, link, limit=limit, read_ahead=read_ahead)
 
     def _checked_cursor(self, cursor: str) -> str:
-        place = _CURSOR.fullmatch(cursor)
-        if place is None or (place["version"], place["list"]) != (
-            self._path.split("/")[1],
-            self._path.rpartition("/")[2],
+        if not isinstance(cursor, str) or not _CURSOR.fullmatch(cursor):
+            raise ValueError("cursor must be the cursor of a page")
+        ours, theirs = self._path.split("/"), cursor.partition("?")[0].split("/")
+        # the API writes a SID where the client may have a unique name
+        if len(ours) != len(theirs) or not all(
+            unquote(one) == unquote(other) or (_SID.fullmatch(other) and not _SID.fullmatch(one))
+            for one, other in zip(ours, theirs, strict=True)
         ):
-            raise ValueError("cursor must be the cursor of a page of such a list")
+            raise ValueError("cursor must be the cursor of a page of this list, not of another one")
         return cursor
 
     async def _read(self, link: str) -> Page[T]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import random as _random
+import re
+import sys
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
@@ -95,13 +96,11 @@ def parse_retry_after(value: str | None) -> float | None:
     """Read a ``Retry-After`` header: seconds, or an HTTP date. What cannot be read counts as absent."""
     if value is None:
         return None
+    if re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value.strip()):
+        return min(max(0.0, float(value)), sys.float_info.max)
     try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            date = parsedate_to_datetime(value)
-        except (ValueError, OverflowError):
-            return None
-        # a date without a zone is GMT (RFC 9110)
-        seconds = (date.replace(tzinfo=date.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
-    return max(0.0, seconds) if math.isfinite(seconds) else None
+        date = parsedate_to_datetime(value)
+    except (ValueError, OverflowError):
+        return None
+    # a date without a zone is GMT (RFC 9110)
+    return max(0.0, (date.replace(tzinfo=date.tzinfo or UTC) - datetime.now(UTC)).total_seconds())

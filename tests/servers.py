@@ -109,7 +109,7 @@ class Scripted:
         self.requests.append(Request(method, target, headers, body))
         self.arrived.set()
         entry = self.script.popleft() if len(self.script) > 1 else self.script[0]
-        if entry is HANG:
+        if entry is None:  # HANG
             await reader.read()  # until the client gives up
             return False
         writer.write(entry)

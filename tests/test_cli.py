@@ -21,7 +21,7 @@ from conversations_async import ConversationsClient, __main__, __version__, cli
 from conversations_async.emulator import Emulator
 
 from .conftest import ACCOUNT_SID, AUTH_TOKEN
-from .test_client import VARIABLES
+from .support import VARIABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,21 +15,13 @@ import conversations_async
 from conversations_async import ConversationsClient, RetryPolicy
 
 from .conftest import ACCOUNT_SID, AUTH_TOKEN, CONVERSATION, MESSAGE, SERVICE
+from .support import VARIABLES
 
 if TYPE_CHECKING:
     from conversations_async.repository import Repository
 
 KEY = "SK" + "b" * 32
 SECRET = "hunter2-do-not-show"
-VARIABLES = (
-    "TWILIO_ACCOUNT_SID",
-    "TWILIO_AUTH_TOKEN",
-    "TWILIO_API_KEY",
-    "TWILIO_API_SECRET",
-    "TWILIO_REGION",
-    "TWILIO_EDGE",
-    "CONVERSATIONS_BASE_URL",
-)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +156,7 @@ def test_identifiers_are_one_segment(identifier: str) -> None:
     for wrong in (identifier, MESSAGE), (CONVERSATION, identifier):
         with pytest.raises(ValueError, match="must not be empty"):
             client.receipts(*wrong)
-    with pytest.raises(ValueError, match="^conversation must not be empty"):
+    with pytest.raises(ValueError, match=r"^conversation must not be empty"):
         client.participants(identifier)
 
 

@@ -283,12 +283,26 @@ async def test_the_cursor_of_a_cut_page_loses_nothing(server: Server) -> None:
         f"{PATH}?a#x",
         f"/v2{PATH[3:]}?Page=1",
         f"/v1/Conversations/{CONVERSATION}/Participants?Page=1",
+        f"/v1/Conversations/{'CH' + 'f' * 32}/Messages?Page=1",
+        "/v1/Conversations/parrots/Messages?Page=1",
+        f"/v1/Services/{'IS' + 'f' * 32}/Conversations/{CONVERSATION}/Messages?Page=1",
     ],
 )
 async def test_a_cursor_of_something_else_is_refused(server: Server, cursor: str) -> None:
     """What is no cursor of such a list is a ValueError before anything is sent."""
-    with pytest.raises(ValueError, match="^cursor must"):
+    with pytest.raises(ValueError, match=r"^cursor must"):
         server.messages().stream(cursor=cursor)
+
+
+@pytest.mark.parametrize("place", [CONVERSATION, "my%20parrots", "m%79%20parrots"])
+async def test_a_cursor_of_a_list_with_a_unique_name(server: Server, place: str) -> None:
+    """The API may write the SID, or the name, of a conversation that the client knows by its name."""
+    server.say((numbered(1), None))
+    cursor = f"/v1/Conversations/{place}/Messages?PageToken=x"
+    server.messages()
+    messages = server.clients[0].messages("my parrots")
+    assert len(await messages.stream(cursor=cursor).list()) == 1
+    assert server.requests[0].target == cursor
 
 
 async def test_stopping_early_leaves_nothing(server: Server) -> None:
@@ -360,7 +374,7 @@ async def test_a_time_limit_around_a_stream(server: Server) -> None:
         (answer(200, {"messages": []}), DecodeError),
         (answer(200, {"meta": {"key": "messages"}}), DecodeError),
         (answer(200, {"meta": {"key": "messages"}, "messages": {}}), DecodeError),
-        (answer(200, {"meta": {}, "messages": []}), DecodeError),
+        (answer(200, {"meta": {}, "messages": [], "others": []}), DecodeError),
         (answer(200, {"meta": {"key": "messages", "next_page_url": 1}, "messages": []}), DecodeError),
         (answer(200, {"meta": {"key": "messages"}, "messages": [{"sid": 1}]}), DecodeError),
     ],

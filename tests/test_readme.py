@@ -18,7 +18,7 @@ import conversations_async
 from conversations_async import ConversationsClient
 
 from .conftest import ACCOUNT_SID, AUTH_TOKEN
-from .test_client import VARIABLES
+from .support import VARIABLES
 
 if TYPE_CHECKING:
     from sybil import Example

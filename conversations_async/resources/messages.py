@@ -44,7 +44,7 @@ class DeliverySummary:
 class Media:
     """A file that is attached to a message."""
 
-    sid: str
+    sid: str | None = None
     #: In bytes.
     size: int | None = None
     #: The media type, such as ``image/jpeg``.
@@ -59,7 +59,7 @@ class Message(Attributes):
     sid: str
     account_sid: str | None = None
     conversation_sid: str | None = None
-    #: Only in lists of a service's messages.
+    #: Only where the path names a service.
     chat_service_sid: str | None = None
     #: The place in the conversation, from 0: always ascending, not always without gaps.
     index: int | None = None

@@ -52,6 +52,8 @@ class Participant(Attributes):
     sid: str
     account_sid: str | None = None
     conversation_sid: str | None = None
+    #: Only where the path names a service.
+    chat_service_sid: str | None = None
     #: None unless the participant is on chat.
     identity: str | None = None
     #: JSON text, ``{}`` where none was set; see ``parsed_attributes``.

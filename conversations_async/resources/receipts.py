@@ -30,6 +30,8 @@ class Receipt:
     sid: str
     account_sid: str | None = None
     conversation_sid: str | None = None
+    #: Only where the path names a service.
+    chat_service_sid: str | None = None
     message_sid: str | None = None
     #: The message in its channel: ``SM…``, ``MM…``, ``WA…``.
     channel_message_sid: str | None = None

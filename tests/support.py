@@ -1,0 +1,100 @@
+"""What several test modules use: made-up answers, values to try, and the settings of hypothesis."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from multidict import CIMultiDict
+
+from conversations_async.response import Response
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: What the environment may hold for the client.
+VARIABLES = (
+    "TWILIO_ACCOUNT_SID",
+    "TWILIO_AUTH_TOKEN",
+    "TWILIO_API_KEY",
+    "TWILIO_API_SECRET",
+    "TWILIO_REGION",
+    "TWILIO_EDGE",
+    "CONVERSATIONS_BASE_URL",
+)
+
+#: The same examples in every run, and no deadline: a slow machine is no failure.
+deterministic = settings(deadline=None, derandomize=True)
+
+REQUEST_ID = "RQ" + "f" * 32
+
+#: The longest line that an error may print.
+LINE_LIMIT = 700
+
+#: Bodies that say nothing about the error, whatever the status.
+MUTE_BODIES = {
+    "empty": b"",
+    "html": b"<!DOCTYPE html><html><body><h1>502 Bad Gateway</h1></body></html>",
+    "text": b"upstream connect error",
+    "broken": b'{"code": 20001, "message": "cut o',
+    "invalid-utf-8": b"\xff\xfe\x00",
+    "invalid-utf-8-in-a-string": b'{"message": "\xff"}',
+    "half-a-surrogate-pair": b'{"message": "\\ud800"}',
+    "deep-list": b"[" * 100_000,
+    "deep-object": b'{"message":' * 100_000,
+    "list": b'[{"code": 20001, "message": "in a list"}]',
+    "string": b'"in a string"',
+    "number": b"20001",
+    "null": b"null",
+    "not-a-number": b"NaN",
+    "too-long-a-number": b'{"code": ' + b"1" * 5000 + b"}",
+    "empty-object": b"{}",
+    "empty-message": b'{"message": ""}',
+}
+
+
+def through_pickle(protocol: int) -> Callable[[Any], Any]:
+    """Give the function that pickles a value and reads it again."""
+    return lambda value: pickle.loads(pickle.dumps(value, protocol))  # noqa: S301  # it is our own
+
+
+COPIES: dict[str, Callable[[Any], Any]] = {
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+    **{f"pickle-{protocol}": through_pickle(protocol) for protocol in range(pickle.HIGHEST_PROTOCOL + 1)},
+}
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def answer(
+    body: object = b"",
+    status: int = 200,
+    *,
+    method: str = "GET",
+    path: str = "/v1/Conversations",
+    headers: dict[str, str] | None = None,
+    attempts: int = 1,
+) -> Response:
+    """Make an answer as the session does; what is no bytes becomes JSON."""
+    return Response(
+        method=method,
+        path=path,
+        status=status,
+        headers=CIMultiDict(headers or {}),
+        body=body if isinstance(body, bytes) else json.dumps(body).encode(),
+        attempts=attempts,
+    )
+
+
+def is_one_line(text: str) -> bool:
+    """Say whether a text is one short line that a terminal or a log prints as it is."""
+    return text.isprintable() and len(text) <= LINE_LIMIT

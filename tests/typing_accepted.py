@@ -1,0 +1,303 @@
+"""Correct calls of the public API, as a type checker sees them.
+
+Nothing here is ever run, nor collected by pytest. ``mypy --strict`` and pyright check this file with the rest
+of the tests: every call has to be accepted, and every result has to have the type that is asserted.
+``typing_rejected.py`` is the other direction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, assert_type
+
+from conversations_async import (
+    APIError,
+    BindingType,
+    Conversation,
+    ConversationBindings,
+    ConversationsClient,
+    ConversationsError,
+    ConversationState,
+    DecodeError,
+    DeliveryAmount,
+    DeliveryStatus,
+    DeliverySummary,
+    EmailBinding,
+    Media,
+    Message,
+    MessagingBinding,
+    NotFoundError,
+    Order,
+    Page,
+    Participant,
+    Receipt,
+    RequestTimeoutError,
+    RetryPolicy,
+    Stream,
+    Timers,
+    TransportError,
+)
+from conversations_async.chat import ChatMessage, ChatMessageRepository, ChatMessageType
+from conversations_async.client import Chat, ChatScope, Scope
+from conversations_async.resources.conversations import ConversationRepository
+from conversations_async.resources.messages import MessageRepository
+from conversations_async.resources.participants import ParticipantRepository
+from conversations_async.resources.receipts import ReceiptRepository
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import aiohttp
+
+NOW = datetime.now(UTC)
+
+
+async def clients(borrowed: aiohttp.ClientSession) -> None:
+    """Make clients, with each kind of credentials and every option."""
+    async with ConversationsClient("AC1", "token") as client:
+        assert_type(client, ConversationsClient)
+    async with ConversationsClient.from_env() as client:
+        assert_type(client, ConversationsClient)
+    ConversationsClient("AC1", auth_token=None, api_key="SK1", api_secret="secret")
+    ConversationsClient(
+        "AC1",
+        "token",
+        region="ie1",
+        edge="dublin",
+        base_url="http://127.0.0.1:8080",
+        timeout=10,
+        retry=RetryPolicy(max_attempts=3, base_delay=1, max_delay=2.5, total_timeout=60, retry_posts=True),
+        max_connections=10,
+        session=borrowed,
+    )
+    ConversationsClient.from_env(timeout=1.5, retry=RetryPolicy(), max_connections=1, session=borrowed)
+    assert_type(await client.close(), None)
+
+
+def places(client: ConversationsClient) -> None:
+    """Find the repositories, at the default path, under a service, and those of the legacy API."""
+    assert_type(client.conversations, ConversationRepository)
+    assert_type(client.messages("CH1"), MessageRepository)
+    assert_type(client.participants("CH1"), ParticipantRepository)
+    assert_type(client.receipts("CH1", "IM1"), ReceiptRepository)
+    assert_type(client.service("IS1"), Scope)
+    assert_type(client.service("IS1").conversations, ConversationRepository)
+    assert_type(client.service("IS1").messages("CH1"), MessageRepository)
+    assert_type(client.service("IS1").participants("CH1"), ParticipantRepository)
+    assert_type(client.service("IS1").receipts("CH1", "IM1"), ReceiptRepository)
+    assert_type(client.chat, Chat)
+    assert_type(client.chat.service("IS1"), ChatScope)
+    assert_type(client.chat.service("IS1").messages("CH1"), ChatMessageRepository)
+
+
+async def conversations(client: ConversationsClient) -> None:
+    """Create, read, change and delete conversations."""
+    repository = client.conversations
+    assert_type(await repository.create(), Conversation)
+    assert_type(
+        await repository.create(
+            friendly_name="Support #7",
+            unique_name="support-7",
+            date_created=NOW,
+            date_updated=NOW,
+            messaging_service_sid="MG1",
+            attributes={"importance": "high"},
+            state=ConversationState.ACTIVE,
+            timers_inactive=timedelta(minutes=1),
+            timers_closed="PT10M",
+            bindings_email_address="a@b.test",
+            bindings_email_name="Support",
+            webhook_enabled=True,
+        ),
+        Conversation,
+    )
+    assert_type(
+        await repository.create_with_participants(participant=[{"identity": "alice"}, '{"identity": "bob"}']),
+        Conversation,
+    )
+    assert_type(await repository.fetch("CH1"), Conversation)
+    assert_type(await repository.fetch(sid="CH1"), Conversation)
+    assert_type(await repository.update("CH1", state="closed", attributes="{}"), Conversation)
+    assert_type(await repository.delete("CH1"), None)
+    assert_type(await repository.delete("CH1", webhook_enabled="true"), None)
+    assert_type(repository.stream(), Stream[Conversation])
+    assert_type(
+        repository.stream(
+            start_date=date(2023, 5, 4),
+            end_date=NOW,
+            state=ConversationState.CLOSED,
+            page_size=100,
+            limit=500,
+            read_ahead=0,
+            cursor="/v1/Conversations?PageSize=100",
+        ),
+        Stream[Conversation],
+    )
+    repository.stream(start_date="2023-05-04", state="active", limit=None, cursor=None)
+
+
+async def messages(client: ConversationsClient) -> None:
+    """Create, read, change and delete messages."""
+    repository = client.messages("CH1")
+    assert_type(
+        await repository.create(
+            author="smee",
+            body="Ahoy there!",
+            date_created=NOW,
+            date_updated=NOW,
+            attributes='{"importance": "high"}',
+            media_sid="ME1",
+            content_sid="HX1",
+            content_variables={"1": "Smee"},
+            subject="About it",
+            webhook_enabled=False,
+        ),
+        Message,
+    )
+    assert_type(await repository.fetch("IM1"), Message)
+    assert_type(await repository.update("IM1", body="", author=None), Message)
+    assert_type(await repository.delete("IM1", webhook_enabled=None), None)
+    assert_type(repository.stream(order=Order.DESC, page_size=1000), Stream[Message])
+    assert_type(repository.stream(order="asc"), Stream[Message])
+
+
+async def participants(client: ConversationsClient) -> None:
+    """Create, read, change and delete participants."""
+    repository = client.participants("CH1")
+    assert_type(await repository.create(identity="alice", role_sid="RL1"), Participant)
+    assert_type(
+        await repository.create(
+            messaging_binding_address="whatsapp:+15558675310",
+            messaging_binding_proxy_address="whatsapp:+15558675311",
+            messaging_binding_projected_address="+15558675312",
+        ),
+        Participant,
+    )
+    assert_type(await repository.fetch("alice"), Participant)
+    assert_type(
+        await repository.update("MB1", last_read_message_index=7, last_read_timestamp=NOW), Participant
+    )
+    assert_type(await repository.delete("MB1"), None)
+    assert_type(repository.stream(limit=1), Stream[Participant])
+
+
+async def receipts(client: ConversationsClient) -> None:
+    """Read receipts."""
+    repository = client.receipts("CH1", "IM1")
+    assert_type(await repository.fetch("DY1"), Receipt)
+    assert_type(repository.stream(page_size=10), Stream[Receipt])
+
+
+async def chat_messages(client: ConversationsClient) -> None:
+    """Create, read, change and delete messages of the legacy API."""
+    repository = client.chat.service("IS1").messages("CH1")
+    assert_type(await repository.create(from_="smee", body="Ahoy", media_sid="ME1"), ChatMessage)
+    assert_type(await repository.fetch("IM1"), ChatMessage)
+    assert_type(await repository.update("IM1", body="Ahoy!", last_updated_by="smee"), ChatMessage)
+    assert_type(await repository.delete("IM1", webhook_enabled="false"), None)
+    assert_type(repository.stream(order=Order.ASC), Stream[ChatMessage])
+
+
+async def streams(stream: Stream[Message]) -> None:
+    """Read a stream: by item, by page, whole; and close it early."""
+    async for message in stream:
+        assert_type(message, Message)
+        break
+    async for page in stream.pages():
+        assert_type(page, Page[Message])
+        assert_type(page.items, list[Message])
+        assert_type(page.index, int | None)
+        assert_type(page.page_size, int | None)
+        assert_type(page.cursor, str | None)
+    assert_type(aiter(stream), AsyncGenerator[Message, None])
+    assert_type(stream.pages(), AsyncGenerator[Page[Message], None])
+    assert_type(await stream.list(), list[Message])
+    assert_type(await stream.aclose(), None)
+
+
+def models(conversation: Conversation, message: Message, participant: Participant, receipt: Receipt) -> None:
+    """Read the fields of models."""
+    assert_type(conversation.sid, str)
+    assert_type(conversation.unique_name, str | None)
+    assert_type(conversation.attributes, str | None)
+    assert_type(conversation.parsed_attributes, Any)
+    assert_type(conversation.state, ConversationState | None)
+    assert_type(conversation.timers, Timers | None)
+    assert_type(Timers().date_closed, datetime | None)
+    assert_type(conversation.bindings, ConversationBindings | None)
+    assert_type(ConversationBindings().email, EmailBinding | None)
+    assert_type(conversation.links, dict[str, str] | None)
+    assert_type(message.index, int | None)
+    assert_type(message.media, tuple[Media, ...] | None)
+    assert_type(Media(sid="ME1").size, int | None)
+    assert_type(message.delivery, DeliverySummary | None)
+    assert_type(DeliverySummary(total=1).read, DeliveryAmount | None)
+    assert_type(message.date_created, datetime | None)
+    assert_type(participant.messaging_binding, MessagingBinding | None)
+    assert_type(MessagingBinding().type, BindingType | None)
+    assert_type(participant.last_read_timestamp, datetime | None)
+    assert_type(receipt.status, DeliveryStatus | None)
+    assert_type(receipt.error_code, int | None)
+
+
+def chat_models(message: ChatMessage) -> None:
+    """Read the fields of the models of the legacy API."""
+    assert_type(message.from_, str | None)
+    assert_type(message.type, ChatMessageType | None)
+    assert_type(message.media, Media | None)
+    assert_type(message.was_edited, bool | None)
+
+
+def enums(text: str) -> None:
+    """Make enum values of any text, and use them as strings."""
+    assert_type(Order(text), Order)
+    assert_type(Order.DESC.upper(), str)
+    state: str = ConversationState.CLOSED
+    assert_type({"closed": 1}[state], int)
+
+
+async def errors(client: ConversationsClient) -> None:
+    """Catch errors, and read their fields."""
+    try:
+        await client.conversations.fetch("CH1")
+    except NotFoundError as error:
+        assert_type(error.status, int)
+        assert_type(error.code, int | None)
+        assert_type(error.message, str)
+        assert_type(error.more_info, str | None)
+        assert_type(error.details, dict[str, Any] | None)
+        assert_type(error.retry_after, float | None)
+    except APIError as error:
+        assert_type(error.request_id, str | None)
+    except RequestTimeoutError as error:
+        timeout: TimeoutError = error
+        transport: TransportError = error
+        assert_type(transport.sent, bool)
+        raise timeout from None
+    except DecodeError as error:
+        assert_type(error.model, str)
+        assert_type(error.field, str)
+    except ConversationsError as error:
+        assert_type(error.status, int | None)
+        assert_type(error.method, str | None)
+        assert_type(error.path, str | None)
+        assert_type(error.attempts, int)
+
+
+def policies(policy: RetryPolicy) -> None:
+    """Ask a policy."""
+    assert_type(policy.delay(1, method="GET"), float | None)
+    assert_type(
+        policy.delay(2, method="POST", status=429, sent=True, retry_after=1, elapsed=0.5, random=lambda: 0.5),
+        float | None,
+    )
+
+
+async def any_mapping_and_sequence(
+    client: ConversationsClient, attributes: Mapping[str, object], participant: Sequence[Mapping[str, str]]
+) -> None:
+    """Give attributes and participants in any mapping and sequence, not in dict and list alone."""
+    await client.conversations.create(attributes=attributes)
+    await client.conversations.create_with_participants(participant=participant)
+    await client.conversations.create_with_participants(participant=tuple(participant))

@@ -1,0 +1,170 @@
+"""Wrong uses of the public API, as a type checker sees them.
+
+Nothing here is ever run, nor collected by pytest. ``mypy --strict`` and pyright check this file with the rest of
+the tests. Each wrong line silences the one complaint that it has to cause, in each checker: where a line is no
+longer rejected, its comment is superfluous, and that is an error (``warn_unused_ignores`` in mypy;
+``reportUnnecessaryTypeIgnoreComment`` in pyright, which has to be told to leave mypy's comments alone, by
+``enableTypeIgnoreComments = false``). ``typing_accepted.py`` is the other direction.
+"""
+
+# ruff: noqa: E501  # a line has two ignores and their reason
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from conversations_async import ConversationsClient, DecodeError, Media, Message, Order, RetryPolicy
+from conversations_async.errors import APIError, ConversationsError
+
+if TYPE_CHECKING:
+    from conversations_async import Conversation, Page, Participant, Receipt, Stream
+    from conversations_async.chat import ChatMessage
+
+NOW = datetime.now(UTC)
+
+
+def clients() -> None:
+    """Make clients of wrong arguments."""
+    ConversationsClient()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # no account
+    ConversationsClient(5, "token")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # no SID
+    ConversationsClient("AC1", "token", "SK1")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # by position
+    ConversationsClient("AC1", token="t")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # misspelt
+    ConversationsClient("AC1", timeout="1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # text
+    ConversationsClient("AC1", retry=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # no policy
+    ConversationsClient("AC1", retry=None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # none
+    ConversationsClient.from_env("AC1")  # type: ignore[call-arg, arg-type]  # pyright: ignore[reportCallIssue]  # by position
+    ConversationsClient.from_env(region="ie1")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # no option
+    RetryPolicy(5)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # by position
+    RetryPolicy(attempts=5)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # misspelt
+    RetryPolicy(max_attempts="5")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # text
+
+
+def places(client: ConversationsClient) -> None:
+    """Look for repositories in wrong places, and without their identifiers."""
+    client.messages()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # of no conversation
+    client.messages(7)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # no identifier
+    client.participants(None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # no identifier
+    client.receipts("CH1")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # of no message
+    client.service()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # of no name
+    client.message("CH1")  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]  # misspelt
+    client.chat.messages("CH1")  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]  # no service
+    client.service("IS1").chat  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]  # elsewhere  # noqa: B018  # never run
+    client.chat.service("IS1").conversations  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]  # not in Chat  # noqa: B018  # never run
+
+
+async def conversations(client: ConversationsClient) -> None:
+    """Call the repository of conversations wrongly."""
+    repository = client.conversations
+    await repository.create("Support")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # by position
+    await repository.create(friendly="Support")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # misspelt
+    await repository.create(FriendlyName="S")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # wire name
+    await repository.create(friendly_name=7)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # no text
+    await repository.create(date_created="2015-12-16")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # text
+    await repository.create(attributes=["a"])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # no mapping
+    await repository.create(state=1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # no state
+    await repository.create(timers_closed=600)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # seconds
+    await repository.create(webhook_enabled="maybe")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # no flag
+    await repository.create(participant=[])  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # the other call
+    await repository.create_with_participants(participant=[5])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]  # no participant
+    await repository.fetch()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # of no conversation
+    await repository.update(state="closed")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # of no conversation
+    await repository.update("CH1", "name")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # by position
+    await repository.delete("CH1", True)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # by position  # noqa: FBT003  # the point
+    await repository.list()  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]  # a stream's
+    repository.stream("active")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # by position
+    repository.stream(order=Order.ASC)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # messages only
+    repository.stream(page_size="50")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # text
+    repository.stream(page_size=None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # there is one
+    repository.stream(limit=1.5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # half an item
+    repository.stream(start_date=20230504)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # no date
+
+
+async def messages(client: ConversationsClient) -> None:
+    """Call the repository of messages wrongly."""
+    repository = client.messages("CH1")
+    await repository.create("Ahoy there!")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # by position
+    await repository.create(boddy="Ahoy")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # misspelt
+    await repository.create(body=b"Ahoy")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # bytes
+    await repository.create(media_sid=["ME1"])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # one only
+    await repository.create(from_="smee")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # Chat's word
+    await repository.update(body="Ahoy")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # of no message
+    await repository.update("IM1", media_sid="ME1")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # create's
+    await repository.delete("IM1", webhooks=True)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # misspelt
+    repository.stream(order=1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # no order
+    repository.stream(pagesize=100)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # misspelt
+    await repository.stream()  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]  # iterate instead
+    for _ in repository.stream():  # type: ignore[attr-defined]  # pyright: ignore[reportGeneralTypeIssues]  # not async
+        pass
+
+
+async def participants_and_receipts(client: ConversationsClient) -> None:
+    """Call the repositories of participants and receipts wrongly."""
+    participants, receipts = client.participants("CH1"), client.receipts("CH1", "IM1")
+    await participants.create("alice")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # by position
+    await participants.create(address="+1")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # misspelt
+    await participants.update("MB1", messaging_binding_address="+1")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # create's
+    await participants.update("MB1", last_read_message_index="7")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # text
+    participants.stream(order=Order.ASC)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # messages only
+    await receipts.create()  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]  # read only
+    await receipts.delete("DY1")  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]  # read only
+    receipts.stream(read_ahead="1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # text
+
+
+async def chat_messages(client: ConversationsClient) -> None:
+    """Call the repository of the legacy API wrongly."""
+    repository = client.chat.service("IS1").messages("CH1")
+    await repository.create(author="smee")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # it is from_
+    await repository.update("IM1", media_sid="ME1")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # create's
+    message: Message = await repository.fetch("IM1")  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]  # another class
+    message.sid.upper()
+
+
+async def results(client: ConversationsClient, stream: Stream[Message], page: Page[Message]) -> None:
+    """Take results for what they are not."""
+    items: list[Conversation] = await stream.list()  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]  # of messages
+    items.clear()
+    sids: list[str] = page.items  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]  # of messages
+    sids.clear()
+    body: str = (await client.messages("CH1").fetch("IM1")).body  # type: ignore[assignment]  # pyright: ignore[reportAssignmentType]  # may be None
+    body.upper()
+    deleted: bool = await client.conversations.delete("CH1")  # type: ignore[func-returns-value, assignment]  # pyright: ignore[reportAssignmentType]  # gives nothing
+    del deleted
+
+
+def models(
+    conversation: Conversation,
+    message: Message,
+    participant: Participant,
+    receipt: Receipt,
+    chat: ChatMessage,
+) -> None:
+    """Change what does not change, and read what there is not."""
+    conversation.state = None  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]  # frozen
+    message.body = "other"  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]  # frozen
+    participant.identity = "bob"  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]  # frozen
+    receipt.status = None  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]  # frozen
+    chat.from_ = "bob"  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]  # frozen
+    message.parsed_attributes = {}  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]  # computed
+    RetryPolicy().max_attempts = 1  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]  # frozen
+    message.subject  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]  # never answered  # noqa: B018  # never run
+    message.media[0]  # type: ignore[index]  # pyright: ignore[reportOptionalSubscript]  # may be None
+    Media("ME1")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # by position
+    Message()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # of no SID
+    Media(sid="ME1", size="5")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # text
+    Message(sid="IM1", media=[Media(sid="ME1")])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # a list
+
+
+def errors(error: ConversationsError) -> None:
+    """Make errors that lack something, and read what only some have."""
+    APIError(message="why")  # type: ignore[call-arg]  # of no status; pyright takes it to be inherited
+    APIError("why", status=404)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # by position
+    DecodeError(message="why")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # of no model
+    error.code  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]  # an APIError's  # noqa: B018  # never run
+
+
+def policies(policy: RetryPolicy) -> None:
+    """Ask a policy wrongly."""
+    policy.delay(1, "GET")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # by position
+    policy.delay(1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # of no method
+    policy.delay(1, method="GET", status="429")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # text
