@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import os
 import re
@@ -285,6 +286,16 @@ def test_another_module_that_is_missing_is_not_hidden(monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "conversations_async.demo", None)
     with pytest.raises(ModuleNotFoundError, match=r"conversations_async\.demo"):
         __main__.main()
+
+
+def test_output_that_is_no_file_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever runs the command line with streams of his own keeps them as they are."""
+    output = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", output)
+    monkeypatch.setattr(sys, "argv", ["conversations-async", "--version"])
+    with pytest.raises(SystemExit):
+        cli.run()
+    assert output.getvalue() == f"{__version__}\n"
 
 
 def test_main_runs_the_command_line(
