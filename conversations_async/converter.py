@@ -238,7 +238,7 @@ def _load(response: Response, name: str) -> Any:
         return msgspec.json.decode(response.body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         if _HALF_A_PAIR.search(response.body):
-            with suppress(ValueError, RecursionError):
+            with suppress(ValueError, RecursionError, msgspec.DecodeError):
                 return _mended(json.loads(response.body))
         kind = response.headers.get("Content-Type", "no content type")
         reason = f"the body ({len(response.body)} bytes, {kind}) is no JSON: {error}"
@@ -366,7 +366,7 @@ def encode_json(name: str, value: str | Mapping[str, Any] | None) -> str | None:
             return value
         if isinstance(value, Mapping):
             return json.dumps(dict(value), ensure_ascii=False, allow_nan=False, default=_as_dict)
-    except (TypeError, ValueError, RecursionError) as error:
+    except (TypeError, ValueError, RecursionError, msgspec.DecodeError) as error:
         raise ValueError(f"{name} is not JSON: {error}") from None
     raise ValueError(f"{name} must be a mapping or a string of JSON, got a {type(value).__name__}")
 

@@ -454,8 +454,8 @@ def test_half_an_emoji_does_not_cost_a_page(wire: bytes, text: str) -> None:
 
 def test_half_an_emoji_makes_no_json_of_what_is_none() -> None:
     """What is no JSON for another reason, too, is refused as before."""
-    assert refusal(rb'{"sid": "\ud83d"').message.endswith("is no JSON: Input data was truncated")
-    assert "is no JSON" in refusal(rb'{"sid": "\ud83d", "index": NaN}').message
+    for body in rb'{"sid": "\ud83d"', rb'{"sid": "\ud83d", "index": NaN}':
+        assert "is no JSON: " in refusal(body).message
 
 
 def test_a_link_may_be_null() -> None:
