@@ -189,10 +189,15 @@ class ConversationsClient(Scope):
         return Scope(self._session, f"/v1/Services/{segment('service', sid)}")
 
     async def close(self) -> None:
-        """Close the client's connections; a borrowed session stays open."""
+        """Close the connections of the running loop; a borrowed session stays open.
+
+        A request that is under way fails; a later one in the same loop is a ``RuntimeError``, until the
+        client is entered with ``async with`` again.
+        """
         await self._session.close()
 
     async def __aenter__(self) -> Self:
+        self._session.open()
         return self
 
     async def __aexit__(
@@ -204,7 +209,9 @@ class ConversationsClient(Scope):
         await self.close()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} at {self._session.hosts.origin('conversations')}>"
+        # a traceback may show a client whose constructor failed
+        session = getattr(self, "_session", None)
+        return f"<{type(self).__name__} at {session and session.hosts.origin('conversations')}>"
 
 
 def _credentials(

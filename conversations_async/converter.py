@@ -43,9 +43,9 @@ class OpenEnum(StrEnum):
     def _missing_(cls, value: object) -> Self | None:
         if not isinstance(value, str):
             return None
-        known = cls._value2member_map_.get(value.lower())
-        if isinstance(known, cls):
-            return known
+        for known in cls:
+            if known.value.lower() == value.lower():
+                return known
         # not remembered: the number of values that a server may send is not ours to bound
         member = str.__new__(cls, value)
         member._name_ = member._value_ = value

@@ -70,11 +70,14 @@ class ConversationsError(Exception):
         return f"<{type(self).__name__} {self}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (type(self), self.__dict__)
+        return _restore, (type(self), self.args, self.__dict__)
 
 
-def _restore(cls: type[ConversationsError], fields: dict[str, Any]) -> ConversationsError:
+def _restore(
+    cls: type[ConversationsError], args: tuple[Any, ...], fields: dict[str, Any]
+) -> ConversationsError:
     error = cls.__new__(cls)
+    error.args = args
     error.__dict__.update(fields)
     return error
 

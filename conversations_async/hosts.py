@@ -11,8 +11,8 @@ from typing import Final
 from attrs import frozen
 from yarl import URL
 
-#: The edge that serves a region. A host that names a region without one is no longer supported
-#: (facts of 2026-04), so a region without an edge gets its own.
+#: The edge that serves a region. A host that names a region without an edge has not been supported since
+#: 2026-04-28, so a region alone gets its own edge; us1 is where the public host leads anyway.
 _EDGES: Final = {"ie1": "dublin", "au1": "sydney", "jp1": "tokyo"}
 
 
@@ -30,7 +30,7 @@ class Hosts:
 
     def __attrs_post_init__(self) -> None:
         for name, value in ("region", self.region), ("edge", self.edge):
-            if value is not None and not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", value):
+            if value is not None and not re.fullmatch(r"(?=.{1,63}$)[a-z0-9]+(-[a-z0-9]+)*", value):
                 variable = f"TWILIO_{name.upper()}"
                 raise ValueError(f"{name} ({variable}) must be a name such as ie1 or dublin, got {value!r}")
         if self.base_url is not None and not _is_origin(self.base_url):
@@ -47,8 +47,8 @@ class Hosts:
     def own_link(self, product: str, link: str | None) -> str | None:
         """Return path and query of a link of the API to itself, byte for byte; None for any other link.
 
-        With a base URL, links to the vendor's host count as the client's own: a proxy passes them through
-        as they are, and they are followed through the proxy.
+        The vendor's public host counts as the client's own: the API may name it to a client that came in by
+        a region's host, or through a proxy. Whatever the link says, the request goes to the client's origin.
         """
         # what is no visible ASCII has no place in a link, and might be read differently further down
         if not link or not re.fullmatch(r"[!-~]+", link):
@@ -58,7 +58,7 @@ class Hosts:
             origin = str(url.origin()).lower()
         except ValueError:
             return None
-        if origin not in (self.origin(product), self._vendor(product)):
+        if origin not in (self.origin(product), self._vendor(product), f"https://{product}.twilio.com"):
             return None
         return url.raw_path_qs if url.raw_user is url.raw_password is None else None
 
@@ -66,6 +66,8 @@ class Hosts:
         region, edge = self.region, self.edge
         if edge is not None:
             region = region or "us1"
+        elif region == "us1":
+            region = None
         elif region is not None:
             edge = _EDGES.get(region)
         return "https://" + ".".join(part for part in (product, edge, region, "twilio.com") if part)
@@ -73,8 +75,11 @@ class Hosts:
 
 def _is_origin(text: str) -> bool:
     try:
+        if not re.fullmatch(r"[!-~]+", text):
+            return False
         url = URL(text)
+        (url.host or "").encode("idna")  # a label too long, or empty, is found only when it is looked up
         # with user, password, path, query or fragment, the URL is more than its origin
         return url.scheme in ("http", "https") and url == url.origin()
-    except ValueError:
+    except (TypeError, ValueError):
         return False

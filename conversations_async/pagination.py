@@ -68,9 +68,19 @@ class Stream(Generic[T]):
         return self._opened(_ahead(pages, self._read_ahead) if self._read_ahead else pages)
 
     async def aclose(self) -> None:
-        """Close every iteration of this stream that is still open."""
+        """Close every iteration of this stream that is still open.
+
+        Raises:
+            RuntimeError: Another task waits for an item right now; cancel that task instead.
+        """
+        busy = None
         for generator in builtins.list(self._open):
-            await generator.aclose()
+            try:
+                await generator.aclose()
+            except RuntimeError as error:
+                busy = error
+        if busy is not None:
+            raise busy
 
     async def list(self) -> builtins.list[T]:
         """Read everything, up to the limit, into a list."""
@@ -88,7 +98,9 @@ class Stream(Generic[T]):
 
     async def _follow(self) -> AsyncGenerator[Page[T]]:
         link, left = self._link, self._limit
-        read = set[int]()  # hashes: a list may have a great many pages
+        read = set[
+            int
+        ]()  # hashes of links: a list may have many pages, and a link has hundreds of characters
         while True:
             page = await self._read(link)
             read.add(hash(link))
@@ -98,7 +110,7 @@ class Stream(Generic[T]):
                     page = evolve(page, items=page.items[:left], cursor=f"{place}#{skipped + left}")
                 left -= len(page.items)
             yield page
-            if left == 0 or page.next_page_url is None:
+            if left == 0 or not page.next_page_url:
                 return
             if page.cursor is None:
                 raise _refused(link, "the next page is said to be at another origin")

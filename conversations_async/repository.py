@@ -25,7 +25,7 @@ PAGE_SIZE_MAX = 1000
 
 WebhookFlag = Literal["true", "false"]
 
-_CURSOR = re.compile(r"/[!->@-~]+\?[!\"$-~]*(#\d{1,4})?")
+_CURSOR = re.compile(r"/[!\"$->@-~]+(\?[!\"$-~]*)?(#[0-9]{1,4})?")
 _SID = re.compile(r"[A-Z]{2}[0-9a-fA-F]{32}")
 
 
@@ -94,7 +94,8 @@ class Repository(Generic[T]):
     def _checked_cursor(self, cursor: str) -> str:
         if not isinstance(cursor, str) or not _CURSOR.fullmatch(cursor):
             raise ValueError("cursor must be the cursor of a page")
-        ours, theirs = self._path.split("/"), cursor.partition("?")[0].split("/")
+        place, _ = split_cursor(cursor)
+        ours, theirs = self._path.split("/"), place.partition("?")[0].split("/")
         # the API writes a SID where the client may have a unique name
         if len(ours) != len(theirs) or not all(
             unquote(one) == unquote(other) or (_SID.fullmatch(other) and not _SID.fullmatch(one))
@@ -133,23 +134,6 @@ class Fetchable(Repository[T]):
 
 
 class Deletable(Repository[T]):
-    """One item can be deleted."""
-
-    async def delete(self, sid: str) -> None:
-        """Delete one item.
-
-        Args:
-            sid: Its SID, or what the API takes in its place.
-
-        Raises:
-            NotFoundError: There is no such item. One that is gone after an attempt whose outcome was
-                unknown counts as deleted.
-            ValueError: The identifier is empty or dotted.
-        """
-        await self._delete(sid)
-
-
-class DeletableWithWebhooks(Repository[T]):
     """One item can be deleted, and the API can be asked to tell the webhooks."""
 
     async def delete(self, sid: str, *, webhook_enabled: bool | WebhookFlag | None = None) -> None:
@@ -161,8 +145,9 @@ class DeletableWithWebhooks(Repository[T]):
                 default is no.
 
         Raises:
-            NotFoundError: As for ``Deletable``.
-            ValueError: As for ``Deletable``.
+            NotFoundError: There is no such item. One that is gone after an attempt whose outcome was
+                unknown counts as deleted.
+            ValueError: The identifier is empty or dotted.
         """
         await self._delete(sid, webhook_enabled=webhook_enabled)
 
@@ -184,8 +169,8 @@ class Streamable(Repository[T]):
             page_size: Items a page, from 1 to 1000.
             limit: Items in all at the most; no page beyond is requested. None reads to the end.
             read_ahead: Pages that are fetched before they are asked for; 0 never sends a request early.
-            cursor: Go on after the page that had this cursor. It carries the page size and the filters of
-                the stream that it came from; those given here do not count then.
+            cursor: Go on after the page that had this cursor; None begins at the first page. It carries the
+                page size and the filters of the stream that it came from; those given here do not count.
 
         Raises:
             ValueError: A figure is out of range, or the cursor is none of such a list.

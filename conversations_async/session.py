@@ -1,15 +1,15 @@
-"""The session manager: owns or borrows the aiohttp session, authenticates, and makes the attempts of a call.
+"""The session manager: authenticates, and makes the attempts of a call.
 
 It sends bytes and returns a ``Response``; whether to try again is the policy's decision, and what an answer
-means is for others to say. The line that sends a request is in ``SessionManager._attempt``.
+means is for others to say. The line that sends a request is in ``_attempt``.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import platform
-import warnings
 from collections.abc import Mapping
 from itertools import count
 from typing import TYPE_CHECKING, Final
@@ -20,13 +20,12 @@ from yarl import URL
 
 from ._checks import check_seconds, check_whole
 from ._version import __version__
+from .connections import BorrowedConnections, ConnectionLostError, OwnConnections
 from .converter import encode_fields, encode_flag
 from .errors import APIError, RequestTimeoutError, TransportError
 from .response import Response
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
     from .hosts import Hosts
     from .retry import RetryPolicy
 
@@ -35,11 +34,6 @@ log = logging.getLogger("conversations_async")
 USER_AGENT: Final = (
     f"conversations-async/{__version__} aiohttp/{aiohttp.__version__} Python/{platform.python_version()}"
 )
-
-_KEEPALIVE: Final = (
-    15.0  # seconds; a longer one meets more connections that the other side has closed already
-)
-_DNS_TTL: Final = 300  # seconds
 
 
 @frozen(kw_only=True)
@@ -56,26 +50,12 @@ class _Call:
         return f"{self.method} {self.url.raw_path}"
 
 
-async def _pool(max_connections: int) -> AsyncGenerator[aiohttp.ClientSession]:
-    """Yield one session and close it when this generator is closed.
-
-    A generator, because an event loop closes those before it ends (``loop.shutdown_asyncgens``, which
-    ``asyncio.run`` calls): whoever forgets to close the client leaves no open socket behind a dead loop.
-    """
-    async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(
-            limit=max_connections, keepalive_timeout=_KEEPALIVE, ttl_dns_cache=_DNS_TTL
-        ),
-        cookie_jar=aiohttp.DummyCookieJar(),
-    ) as session:
-        yield session
-
-
 class SessionManager:
     """Sends authenticated requests, over its own connections or over those of a borrowed session.
 
     An own session is opened by the first request, in the loop that runs then; a client that is used under
-    ``asyncio.run`` twice, or in two threads with a loop each, has one session for each loop.
+    ``asyncio.run`` twice, or in two threads with a loop each, has one session for each loop. A loop that ends
+    closes what was forgotten.
 
     Args:
         username: The account SID, or the SID of an API key.
@@ -84,7 +64,8 @@ class SessionManager:
         retry: Decides what happens after a failed attempt.
         timeout: Seconds that one attempt may take, the wait for a free connection included.
         max_connections: Connections of an own session at the most.
-        session: A session to borrow. It is never closed here, and its own limits hold.
+        session: A session to borrow. It is never closed here, and its connector sets the limits. By itself,
+            aiohttp repeats a GET or DELETE once after a lost connection; that is no attempt here.
 
     Raises:
         ValueError: An argument is out of range or malformed; the message names it.
@@ -106,19 +87,14 @@ class SessionManager:
         self.hosts = hosts
         self._retry = retry
         self._timeout = timeout
-        self._max_connections = max_connections
-        self._borrowed = session
-        self._pools: dict[
-            asyncio.AbstractEventLoop,
-            tuple[AsyncGenerator[aiohttp.ClientSession], aiohttp.ClientSession],
-        ] = {}
+        self._connections = (
+            OwnConnections(max_connections) if session is None else BorrowedConnections(session)
+        )
         self._headers = {
             "Authorization": aiohttp.encode_basic_auth(username, password),
             "User-Agent": USER_AGENT,
             "Accept": "application/json",
         }
-
-    # ---------------------------------------------------------------------------------------------- requests
 
     async def request(
         self,
@@ -152,6 +128,8 @@ class SessionManager:
         data = None if form is None else encode_fields(form).encode()
         call = _Call(method=method, url=url, headers=headers, data=data)
 
+        # one session for all attempts: a client that is closed meanwhile is not opened again by a retry
+        session = await self._connections.session()
         clock = asyncio.get_running_loop().time
         start = clock()
         unsure = False  # whether an attempt that failed may have done its work all the same
@@ -160,7 +138,7 @@ class SessionManager:
             left = max(self._retry.total_timeout - (clock() - start), 0.001)
             failure: APIError | TransportError
             try:
-                response = await self._attempt(call, attempt, min(self._timeout, left))
+                response = await _attempt(session, call, attempt, min(self._timeout, left))
             except TransportError as error:
                 failure, status, sent, retry_after = error, None, error.sent, None
             else:
@@ -177,91 +155,94 @@ class SessionManager:
                 retry_after=retry_after,
                 elapsed=clock() - start,
             )
-            if wait is None:
+            if wait is None or session.closed:
                 raise failure
             unsure = unsure or (sent and status != 429)
             reason = status or type(failure).__name__
             log.warning("%s: %s; attempt %d follows in %.2f s", call, reason, attempt + 1, wait)
             await asyncio.sleep(wait)
+            if session.closed:
+                raise failure
         raise AssertionError  # pragma: no cover  # count() does not end
 
-    async def _attempt(self, call: _Call, attempt: int, seconds: float) -> Response:
-        clock = asyncio.get_running_loop().time
-        start = clock()
-        session = await self._session()
-        status = request_id = None
-        try:
-            async with session.request(
-                call.method,
-                call.url,
-                data=call.data,
-                headers=call.headers,
-                allow_redirects=False,
-                raise_for_status=False,
-                timeout=aiohttp.ClientTimeout(total=seconds),
-            ) as answer:
-                status, request_id = answer.status, answer.headers.get("Twilio-Request-Id")
-                return Response(
-                    method=call.method,
-                    path=call.url.raw_path,
-                    status=status,
-                    headers=answer.headers,
-                    body=await answer.read(),
-                    attempts=attempt,
-                )
-        except (aiohttp.ClientError, OSError) as error:
-            late = isinstance(error, TimeoutError)
-            reason = f"no whole answer within {seconds:.3g} s" if late else f"{type(error).__name__}: {error}"
-            raise (RequestTimeoutError if late else TransportError)(
-                message=reason,
-                sent=not isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError),
+    def open(self) -> None:
+        """Allow requests in the running loop again, after a ``close`` there."""
+        self._connections.open()
+
+    async def close(self) -> None:
+        """Close the own connections of the running loop; a borrowed session stays open."""
+        await self._connections.close()
+
+
+async def _attempt(session: aiohttp.ClientSession, call: _Call, attempt: int, seconds: float) -> Response:
+    """Send one request and read its answer, within so many seconds."""
+    clock = asyncio.get_running_loop().time
+    start = clock()
+    status = request_id = None
+    # `connect` is told apart from the rest only if it ends first; times are not to be rounded up
+    limits = aiohttp.ClientTimeout(total=seconds, connect=seconds * 0.95, ceil_threshold=math.inf)
+    try:
+        async with session.request(
+            call.method,
+            call.url,
+            data=call.data,
+            headers=call.headers,
+            allow_redirects=False,
+            auto_decompress=True,
+            raise_for_status=False,
+            timeout=limits,
+        ) as answer:
+            status, request_id = answer.status, answer.headers.get("Twilio-Request-Id")
+            return Response(
                 method=call.method,
                 path=call.url.raw_path,
                 status=status,
-                request_id=request_id,
+                headers=answer.headers,
+                body=await answer.read(),
                 attempts=attempt,
-            ) from error
-        finally:
-            log.debug(
-                "%s %s in %.0f ms (attempt %d, request %s)",
-                call,
-                status or "no answer",
-                (clock() - start) * 1000,
-                attempt,
-                request_id,
             )
+    except (aiohttp.ClientError, OSError) as error:
+        reason = _reason(error, seconds)
+        kind = RequestTimeoutError if isinstance(error, TimeoutError) else TransportError
+        sent = not isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
+        # what is about an answer holds the request, with its credentials
+        cause = None if isinstance(error, aiohttp.ClientResponseError | aiohttp.ClientPayloadError) else error
+    except asyncio.CancelledError:
+        # a session that is closed cancels what waits for one of its connections; nobody cancelled the task
+        task = asyncio.current_task()
+        if not session.closed or task is None or task.cancelling():
+            raise
+        reason, kind, sent, cause = "the client was closed meanwhile", TransportError, False, None
+    finally:
+        log.debug(
+            "%s %s in %.0f ms (attempt %d, request %s)",
+            call,
+            status or "no answer",
+            (clock() - start) * 1000,
+            attempt,
+            request_id,
+        )
+    # raised here, where the exception of aiohttp is no longer its context
+    raise kind(
+        message=reason,
+        sent=sent,
+        method=call.method,
+        path=call.url.raw_path,
+        status=status,
+        request_id=request_id,
+        attempts=attempt,
+    ) from cause
 
-    # ------------------------------------------------------------------------------------------- connections
 
-    async def _session(self) -> aiohttp.ClientSession:
-        if self._borrowed is not None:
-            if self._borrowed.closed:
-                raise RuntimeError(
-                    "the borrowed aiohttp session is closed: keep it open as long as the client"
-                )
-            return self._borrowed
-        loop = asyncio.get_running_loop()
-        pool = self._pools.get(loop)
-        if pool is None or pool[1].closed:
-            for ended in [other for other in self._pools if other.is_closed()]:
-                del self._pools[ended]
-            keeper = _pool(self._max_connections)
-            pool = self._pools[loop] = keeper, await anext(keeper)
-        return pool[1]
-
-    async def close(self) -> None:
-        """Close the own connections of the running loop; a borrowed session stays open.
-
-        The next request would open new ones.
-        """
-        if (pool := self._pools.pop(asyncio.get_running_loop(), None)) is not None:
-            await pool[0].aclose()
-
-    def __del__(self) -> None:
-        if any(not session.closed for _, session in getattr(self, "_pools", {}).values()):
-            warnings.warn(
-                "a client was not closed: use 'async with', or await client.close()",
-                ResourceWarning,
-                source=self,
-                stacklevel=2,
-            )
+def _reason(error: Exception, seconds: float) -> str:
+    """Say what an exception of aiohttp means; its own text may hold the address, or parts of the answer."""
+    match error:
+        case aiohttp.ConnectionTimeoutError():
+            return f"no connection within {seconds:.3g} s"
+        case TimeoutError():
+            return f"no whole answer within {seconds:.3g} s"
+        case aiohttp.ClientConnectorError():
+            return str(error)
+        case ConnectionLostError():
+            return f"the connection was lost ({error})"
+    return f"the connection was lost, or the answer is no HTTP ({type(error).__name__})"

@@ -13,6 +13,7 @@ import pytest
 
 import conversations_async
 from conversations_async import ConversationsClient, RetryPolicy
+from conversations_async.connections import OwnConnections
 
 from .conftest import ACCOUNT_SID, AUTH_TOKEN, CONVERSATION, MESSAGE, SERVICE
 from .support import VARIABLES
@@ -83,7 +84,9 @@ def test_the_environment_is_read(environment: pytest.MonkeyPatch) -> None:
     client = ConversationsClient.from_env(timeout=7, retry=RetryPolicy(max_attempts=1), max_connections=9)
     assert repr(client) == "<ConversationsClient at https://conversations.ashburn.ie1.twilio.com>"
     manager = client._session
-    assert (manager._timeout, manager._retry.max_attempts, manager._max_connections) == (7, 1, 9)
+    assert (manager._timeout, manager._retry.max_attempts) == (7, 1)
+    assert isinstance(manager._connections, OwnConnections)
+    assert manager._connections._max_connections == 9
     assert manager._headers["Authorization"] == aiohttp.encode_basic_auth(KEY, SECRET)
 
 
@@ -116,6 +119,11 @@ def test_no_secret_in_a_repr() -> None:
     client = ConversationsClient(ACCOUNT_SID, SECRET)
     shown = [client, client._session, client.chat, client.conversations, client.service(SERVICE)]
     assert SECRET not in repr(shown)
+
+
+def test_a_client_that_failed_to_be_made_can_be_shown() -> None:
+    """A traceback with local variables shows a half-made client without failing itself."""
+    assert repr(object.__new__(ConversationsClient)) == "<ConversationsClient at None>"
 
 
 def paths(client: ConversationsClient) -> dict[str, Repository[Any]]:

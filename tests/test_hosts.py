@@ -20,7 +20,7 @@ from .conftest import ACCOUNT_SID, AUTH_TOKEN
         ("ie1", None, "conversations.dublin.ie1.twilio.com"),
         ("au1", None, "conversations.sydney.au1.twilio.com"),
         ("jp1", None, "conversations.tokyo.jp1.twilio.com"),
-        ("us1", None, "conversations.us1.twilio.com"),
+        ("us1", None, "conversations.twilio.com"),
         ("ie1", "ashburn", "conversations.ashburn.ie1.twilio.com"),
     ],
 )
@@ -29,7 +29,7 @@ def test_hosts(region: str | None, edge: str | None, host: str) -> None:
     assert Hosts(region=region, edge=edge).origin("conversations") == f"https://{host}"
 
 
-@pytest.mark.parametrize("value", ["", "IE1", "evil.example", "ie1/", "a b", "@", "-", "ie1\n"])
+@pytest.mark.parametrize("value", ["a" * 64, "", "IE1", "evil.example", "ie1/", "a b", "@", "-", "ie1\n"])
 @pytest.mark.parametrize("name", ["region", "edge"])
 def test_region_and_edge_are_names(name: str, value: str) -> None:
     """What would lead a request to another host is refused, and the argument named."""
@@ -51,6 +51,11 @@ def test_region_and_edge_are_names(name: str, value: str) -> None:
         "http://127.0.0.1?a=b",
         "http://127.0.0.1#x",
         "http://127.0.0.1:99999",
+        "http://host\n",
+        " http://host",
+        "http://host\x00",
+        "http://a..b",
+        "http://" + "a" * 64,
     ],
 )
 def test_the_base_url_is_an_origin(value: str) -> None:
@@ -64,3 +69,22 @@ def test_the_base_url_is_normalised() -> None:
     """Case, a default port and a slash at the end make no other origin."""
     for text in "http://LOCALHOST:80/", "http://localhost", "HTTP://localhost:80":
         assert Hosts(base_url=text).origin("chat") == "http://localhost"
+
+
+@pytest.mark.parametrize("value", [5, b"http://localhost"])
+def test_the_base_url_is_a_text(value: Any) -> None:
+    """What is no text is refused like any other base URL that is none."""
+    with pytest.raises(ValueError, match=r"^base_url "):
+        Hosts(base_url=value)
+
+
+@pytest.mark.parametrize(
+    "hosts",
+    [Hosts(region="ie1"), Hosts(edge="sydney"), Hosts(base_url="http://127.0.0.1:1", region="jp1")],
+)
+def test_links_to_the_public_host_are_followed(hosts: Hosts) -> None:
+    """The API may name its public host to a client that came in by another one; the path is what counts."""
+    assert hosts.own_link("conversations", "https://conversations.twilio.com/v1/x?a=b:c") == "/v1/x?a=b:c"
+    assert hosts.own_link("conversations", f"{hosts.origin('conversations')}/v1/x") == "/v1/x"
+    assert hosts.own_link("conversations", "https://chat.twilio.com/v1/x") is None
+    assert hosts.own_link("conversations", "https://conversations.ashburn.us2.twilio.com/v1/x") is None

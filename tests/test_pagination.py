@@ -277,10 +277,10 @@ async def test_the_cursor_of_a_cut_page_loses_nothing(server: Server) -> None:
         "http://evil.example/v1/x/Messages?Page=1",
         f"//evil.example{PATH}?Page=1",
         f"@evil.example{PATH}?Page=1",
-        PATH,
         f"{PATH}?a b",
         f"{PATH}?a\n",
         f"{PATH}?a#x",
+        f"{PATH}?a#\u0663",
         f"/v2{PATH[3:]}?Page=1",
         f"/v1/Conversations/{CONVERSATION}/Participants?Page=1",
         f"/v1/Conversations/{'CH' + 'f' * 32}/Messages?Page=1",
@@ -335,6 +335,28 @@ async def test_aclose_ends_every_iteration(server: Server) -> None:
         await anext(items)
     with pytest.raises(StopAsyncIteration):
         await anext(pages)
+
+
+async def test_aclose_cannot_close_what_another_task_waits_for(server: Server) -> None:
+    """It says so, and closes what it can."""
+    server.script[1] = HANG
+    stream = server.messages().stream(read_ahead=0)
+    idle = stream.pages()
+    await anext(idle)
+    waiting = asyncio.create_task(stream.list())
+    await settle()
+    with pytest.raises(RuntimeError, match="already running"):
+        await stream.aclose()
+    with pytest.raises(StopAsyncIteration):
+        await anext(idle)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+
+
+async def test_an_empty_link_is_the_end(server: Server) -> None:
+    """A next page without an address is none."""
+    server.say((numbered(2), ""))
+    assert len(await server.messages().stream().list()) == 2
 
 
 @pytest.mark.parametrize("read_ahead", [0, 1, 2])

@@ -616,7 +616,6 @@ async def test_a_figure_out_of_range_is_refused(
         "2",
         "https://conversations.twilio.com/v1/Conversations?PageSize=50",
         "//elsewhere.test/v1/Conversations?PageSize=50",
-        "/v1/Conversations",
         "/v2/Conversations?PageSize=50",
         "/v1/Users?PageSize=50",
         "/v1/Conversations?PageSize=50 ",

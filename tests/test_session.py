@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import gc
+import gzip
 import logging
 import socket
 import subprocess
 import sys
+import traceback
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -29,6 +31,7 @@ from conversations_async import (
     TransportError,
     __version__,
 )
+from conversations_async.connections import OwnConnections
 
 from .conftest import ACCOUNT_SID, AUTH_TOKEN, CONVERSATION
 from .servers import DROP, HANG, Scripted, answer
@@ -75,9 +78,22 @@ async def test_an_api_key_authenticates_in_place_of_the_account() -> None:
 @pytest.mark.parametrize("failure", [BROKEN, DROP, TRUNCATED, answer(503), answer(429)])
 async def test_reads_are_repeated(failure: bytes) -> None:
     """A GET goes on after a passing failure, and its answer is that of the last attempt."""
-    async with Scripted.of([failure, failure, FOUND]) as server, connect(server) as client:
-        assert (await client.conversations.fetch(CONVERSATION)).sid == CONVERSATION
-    assert len(server.requests) >= 3
+    async with Scripted.of([FOUND, failure, failure, FOUND]) as server, connect(server) as client:
+        for _ in range(2):  # the second one on a connection that was kept
+            assert (await client.conversations.fetch(CONVERSATION)).sid == CONVERSATION
+    assert len(server.requests) == 4
+
+
+@pytest.mark.parametrize("attempts", [1, 2])
+async def test_there_are_no_more_requests_than_attempts(attempts: int) -> None:
+    """A connection that is lost costs an attempt; nothing below the policy repeats it unseen."""
+    retry = RetryPolicy(max_attempts=attempts, base_delay=0)
+    async with Scripted.of([FOUND, DROP]) as server, connect(server, retry=retry) as client:
+        await client.conversations.fetch(CONVERSATION)
+        with pytest.raises(TransportError) as caught:
+            await client.conversations.fetch(CONVERSATION)
+    assert caught.value.attempts == attempts == len(server.requests) - 1
+    assert "ServerDisconnectedError" in str(caught.value)
 
 
 @pytest.mark.parametrize("failure", [BROKEN, TRUNCATED, answer(503), DROP])
@@ -117,11 +133,13 @@ async def test_writes_are_repeated_where_no_connection_was_made() -> None:
     assert isinstance(caught.value.__cause__, aiohttp.ClientConnectorError)
 
 
-async def test_a_repeated_delete_may_find_nothing() -> None:
+@pytest.mark.parametrize("failure", [BROKEN, DROP])
+async def test_a_repeated_delete_may_find_nothing(failure: bytes) -> None:
     """What is gone after an attempt of unknown outcome was deleted by it."""
-    async with Scripted.of([BROKEN, answer(404, {})]) as server, connect(server) as client:
+    async with Scripted.of([FOUND, failure, answer(404, {})]) as server, connect(server) as client:
+        await client.conversations.fetch(CONVERSATION)
         await client.conversations.delete(CONVERSATION)
-    assert [request.method for request in server.requests] == ["DELETE", "DELETE"]
+    assert [request.method for request in server.requests] == ["GET", "DELETE", "DELETE"]
 
 
 async def test_a_delete_that_was_refused_before_did_not_delete() -> None:
@@ -178,7 +196,40 @@ async def test_the_wait_for_a_connection_counts() -> None:
         calls = (client.conversations.fetch(CONVERSATION) for _ in range(3))
         results = await asyncio.gather(*calls, return_exceptions=True)
     assert [type(result) for result in results] == [RequestTimeoutError] * 3
+    assert [getattr(result, "sent", None) for result in results] == [True, False, False]
     assert server.most_connections == 1
+
+
+async def test_a_write_that_waited_in_vain_for_a_connection_is_repeated() -> None:
+    """Nothing was sent, so nothing can have been created: the policy may try again."""
+    options = {"max_connections": 1, "timeout": 0.1, "retry": RetryPolicy(max_attempts=2, base_delay=0)}
+    async with Scripted.of([HANG, CREATED]) as server, connect(server, **options) as client:
+        first = asyncio.create_task(client.conversations.create(friendly_name="first"))
+        await server.arrived.wait()
+        await client.conversations.create(friendly_name="second")
+        with pytest.raises(RequestTimeoutError):
+            await first
+    assert [request.body for request in server.requests] == [b"FriendlyName=first", b"FriendlyName=second"]
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nprivate message\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: private message\r\n\r\n",
+        b"private message\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 15\r\n\r\nprivate message",
+    ],
+)
+async def test_an_answer_that_is_no_http_is_not_quoted(broken: bytes) -> None:
+    """Neither the error nor what hangs on it shows the answer, the query or the credentials."""
+    secrets = ["private", AUTH_TOKEN, "Basic ", "PageSize"]
+    async with Scripted.of([broken]) as server, connect(server, retry=RetryPolicy(max_attempts=1)) as client:
+        with pytest.raises(TransportError) as caught:
+            await client.conversations.stream(state=secrets[0]).list()
+    shown = [repr(caught.value), *traceback.format_exception(caught.value)]
+    shown += [repr(caught.value.__cause__), repr(caught.value.__context__)]
+    assert not [secret for secret in secrets if secret in "".join(shown)]
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
@@ -280,6 +331,25 @@ async def test_a_borrowed_session_is_not_closed() -> None:
         await client.conversations.fetch(CONVERSATION)
 
 
+async def test_a_borrowed_session_brings_no_credentials() -> None:
+    """A session with authentication of its own is refused when the client is made."""
+    async with aiohttp.ClientSession() as session:
+        with pytest.MonkeyPatch.context() as patch:
+            # the constructor's argument is deprecated
+            patch.setattr(type(session), "auth", property(lambda _: ("user", "password")))
+            with pytest.raises(ValueError, match=r"^session must have no auth") as caught:
+                ConversationsClient(ACCOUNT_SID, AUTH_TOKEN, session=session)
+    assert "password" not in str(caught.value)
+
+
+async def test_a_borrowed_session_may_have_any_defaults() -> None:
+    """Compressed answers are read, whatever the session does by default."""
+    zipped = answer(200, gzip.compress(b'{"sid": "CH1"}'), headers={"Content-Encoding": "gzip"})
+    async with aiohttp.ClientSession(auto_decompress=False) as session, Scripted.of([zipped]) as server:
+        client = connect(server, session=session)
+        assert (await client.conversations.fetch("CH1")).sid == "CH1"
+
+
 async def test_a_client_opens_nothing_before_it_is_used() -> None:
     """Entering and leaving a client that sends nothing opens nothing."""
     async with Scripted.of([FOUND]) as server, connect(server):
@@ -287,17 +357,49 @@ async def test_a_client_opens_nothing_before_it_is_used() -> None:
     assert server.most_connections == 0
 
 
-async def test_closing_closes_and_using_again_opens() -> None:
-    """After ``close`` no connection is left; a later request opens a new one."""
+async def test_a_closed_client_stays_closed() -> None:
+    """After ``close`` no connection is left, and a request says what to do; entering opens again."""
     async with Scripted.of([FOUND]) as server:
         client = connect(server)
-        for _ in range(2):
-            await client.conversations.fetch(CONVERSATION)
-            assert server.connections == 1
-            await client.close()
-            await asyncio.sleep(0.01)
-            assert server.connections == 0
+        await client.conversations.fetch(CONVERSATION)
+        assert server.connections == 1
         await client.close()
+        await client.close()
+        await asyncio.sleep(0.01)
+        assert server.connections == 0
+        with pytest.raises(RuntimeError, match=r"client is closed: enter it with 'async with'"):
+            await client.conversations.fetch(CONVERSATION)
+        async with client:
+            await client.conversations.fetch(CONVERSATION)
+        assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("entry", [HANG, answer(503, headers={"Retry-After": "0.1"})])
+async def test_a_retry_does_not_open_a_closed_client(entry: bytes | None) -> None:
+    """A call that is under way, or waits to try again, when the client is closed ends with its failure."""
+    async with Scripted.of([entry]) as server:
+        client = connect(server)
+        call = asyncio.create_task(client.conversations.fetch(CONVERSATION))
+        await server.arrived.wait()
+        await asyncio.sleep(0.02)
+        await client.close()
+        with pytest.raises((TransportError, ServerError)):
+            await call
+        assert len(server.requests) == 1
+        assert server.connections == 0
+
+
+async def test_closing_fails_those_who_wait_for_a_connection() -> None:
+    """Nobody cancelled them: they get an error that says what happened."""
+    async with Scripted.of([HANG]) as server:
+        client = connect(server, max_connections=1, retry=RetryPolicy(max_attempts=1))
+        calls = [asyncio.create_task(client.conversations.create()) for _ in range(3)]
+        await server.arrived.wait()
+        await client.close()
+        results = await asyncio.gather(*calls, return_exceptions=True)
+    assert [type(result) for result in results] == [TransportError] * 3
+    assert [getattr(result, "sent", None) for result in results] == [True, False, False]
+    assert str(results[1]) == "POST /v1/Conversations: the client was closed meanwhile"
 
 
 async def test_a_forgotten_client_warns() -> None:
@@ -337,7 +439,9 @@ def test_one_client_in_one_loop_after_the_other(port: int) -> None:
     client = ConversationsClient(ACCOUNT_SID, AUTH_TOKEN, base_url=f"http://127.0.0.1:{port}")
     for close in (True, False, False):
         assert asyncio.run(fetch_once(client, port, close=close)) == (0 if close else 1)
-    assert not any(loop for loop in client._session._pools if not loop.is_closed())
+    connections = client._session._connections
+    assert isinstance(connections, OwnConnections)
+    assert all(loop.is_closed() for loop in connections._pools)
     del client
     gc.collect()
 

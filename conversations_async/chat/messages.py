@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 from ..converter import Attributes, OpenEnum, encode_json
-from ..repository import DeletableWithWebhooks, Fetchable, StreamableInOrder
+from ..repository import Deletable, Fetchable, StreamableInOrder
 from ..resources.messages import Media
 
 if TYPE_CHECKING:
@@ -54,9 +54,7 @@ class ChatMessage(Attributes):
     url: str | None = None
 
 
-class ChatMessageRepository(
-    Fetchable[ChatMessage], DeletableWithWebhooks[ChatMessage], StreamableInOrder[ChatMessage]
-):
+class ChatMessageRepository(Fetchable[ChatMessage], Deletable[ChatMessage], StreamableInOrder[ChatMessage]):
     """The messages of one channel."""
 
     model = ChatMessage

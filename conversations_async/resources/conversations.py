@@ -8,10 +8,10 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from ..converter import Attributes, OpenEnum, encode_json
-from ..repository import PAGE_SIZE_DEFAULT, DeletableWithWebhooks, Fetchable, Streamable
+from ..repository import PAGE_SIZE_DEFAULT, Deletable, Fetchable, Streamable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -75,12 +75,10 @@ class Conversation(Attributes):
     timers: Timers | None = None
     bindings: ConversationBindings | None = None
     url: str | None = None
-    links: dict[str, str] | None = None
+    links: dict[str, str] | None = field(default=None, hash=False)
 
 
-class ConversationRepository(
-    Fetchable[Conversation], DeletableWithWebhooks[Conversation], Streamable[Conversation]
-):
+class ConversationRepository(Fetchable[Conversation], Deletable[Conversation], Streamable[Conversation]):
     """The conversations of a service. For a ``sid``, a unique name will do."""
 
     model = Conversation
@@ -165,18 +163,18 @@ class ConversationRepository(
         Args:
             participant: Up to 10 participants, each a mapping, or JSON text, of what ``participants.create``
                 takes: ``{"identity": "alice"}``, ``{"messaging_binding": {"address": …}}``.
-            friendly_name: As for ``create``, like all that follow.
-            unique_name: …
-            date_created: …
-            date_updated: …
-            messaging_service_sid: …
-            attributes: …
-            state: …
-            timers_inactive: …
-            timers_closed: …
-            bindings_email_address: …
-            bindings_email_name: …
-            webhook_enabled: …
+            friendly_name: As for ``create``.
+            unique_name: As for ``create``.
+            date_created: As for ``create``.
+            date_updated: As for ``create``.
+            messaging_service_sid: As for ``create``.
+            attributes: As for ``create``.
+            state: As for ``create``.
+            timers_inactive: As for ``create``.
+            timers_closed: As for ``create``.
+            bindings_email_address: As for ``create``.
+            bindings_email_name: As for ``create``.
+            webhook_enabled: As for ``create``.
 
         Raises:
             ConflictError: As for ``create``.

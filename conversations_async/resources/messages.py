@@ -8,10 +8,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from attrs import frozen
+from attrs import field, frozen
 
 from ..converter import Attributes, OpenEnum, encode_json
-from ..repository import DeletableWithWebhooks, Fetchable, StreamableInOrder
+from ..repository import Deletable, Fetchable, StreamableInOrder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,10 +80,10 @@ class Message(Attributes):
     delivery: DeliverySummary | None = None
     content_sid: str | None = None
     url: str | None = None
-    links: dict[str, str] | None = None
+    links: dict[str, str] | None = field(default=None, hash=False)
 
 
-class MessageRepository(Fetchable[Message], DeletableWithWebhooks[Message], StreamableInOrder[Message]):
+class MessageRepository(Fetchable[Message], Deletable[Message], StreamableInOrder[Message]):
     """The messages of one conversation."""
 
     model = Message

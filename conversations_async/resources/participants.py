@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 from ..converter import Attributes, OpenEnum, encode_json
-from ..repository import DeletableWithWebhooks, Fetchable, Streamable
+from ..repository import Deletable, Fetchable, Streamable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,9 +69,7 @@ class Participant(Attributes):
     url: str | None = None
 
 
-class ParticipantRepository(
-    Fetchable[Participant], DeletableWithWebhooks[Participant], Streamable[Participant]
-):
+class ParticipantRepository(Fetchable[Participant], Deletable[Participant], Streamable[Participant]):
     """The participants of one conversation. For a ``sid``, an identity will do."""
 
     model = Participant
