@@ -12,8 +12,10 @@ def main() -> None:
             raise
         sys.exit(
             f"conversations-async: {error.name} is not installed;"
-            " the command line needs: pip install 'conversations-async[cli]'"
+            " the command line needs the extra 'cli' of the package: typer and rich"
         )
+    except KeyboardInterrupt:  # while it imports
+        sys.exit(130)
     run()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import logging
 import os
 import signal
 import sys
@@ -49,6 +50,8 @@ PageSizeOption = Annotated[int, typer.Option(min=1, max=PAGE_SIZE_MAX, help="How
 
 def run() -> None:
     """Run the command line."""
+    # the library's warnings look like the command's other lines
+    logging.basicConfig(format="conversations-async: %(message)s", level=logging.WARNING)
     for stream in sys.stdout, sys.stderr:
         # a character that the terminal does not know is no reason to stop
         if isinstance(stream, io.TextIOWrapper):
@@ -81,7 +84,11 @@ def emulator(
     account_sid: Annotated[str | None, typer.Option(help="Let in this account only.")] = None,
     auth_token: Annotated[str | None, typer.Option(help="The token of that account.")] = None,
 ) -> None:
-    """Run an emulator of the API until interrupted."""
+    """Run an emulator of the API until interrupted.
+
+    Point a program at it with CONVERSATIONS_BASE_URL. Any well-formed credentials will do, unless an
+    account is given.
+    """
     try:
         server = Emulator(
             host=host,
@@ -105,13 +112,18 @@ def messages(
     limit: LimitOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Print the messages of a conversation as they arrive."""
+    """Print the messages of a conversation as they arrive.
+
+    Reads TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN (or TWILIO_API_KEY and TWILIO_API_SECRET), and
+    CONVERSATIONS_BASE_URL from the environment.
+    """
 
     async def print_messages() -> None:
+        console = _Console(highlight=False, soft_wrap=True)
         async with ConversationsClient.from_env() as client:
             repository = _scope(client, service).messages(conversation)
             async for message in repository.stream(order=order, page_size=page_size, limit=limit):
-                _print(message, None if json else _message_line(message))
+                console.show(encode_model(message) if json else _message_line(message))
 
     _run(print_messages())
 
@@ -124,15 +136,35 @@ def conversations(
     limit: LimitOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Print the conversations of a service."""
+    """Print the conversations of a service.
+
+    Reads TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN (or TWILIO_API_KEY and TWILIO_API_SECRET), and
+    CONVERSATIONS_BASE_URL from the environment.
+    """
 
     async def print_conversations() -> None:
+        console = _Console(highlight=False, soft_wrap=True)
         async with ConversationsClient.from_env() as client:
             repository = _scope(client, service).conversations
             async for conversation in repository.stream(page_size=page_size, limit=limit):
-                _print(conversation, None if json else _conversation_line(conversation))
+                console.show(encode_model(conversation) if json else _conversation_line(conversation))
 
     _run(print_conversations())
+
+
+class _Console(Console):
+    """A console that shows a line at once, and leaves a closed pipe to ``_run``."""
+
+    def show(self, line: Text | str) -> None:
+        """Show a styled line, or plain text that is not to be touched."""
+        if isinstance(line, Text):
+            self.print(line)
+        else:
+            print(line, flush=True)  # noqa: T201  # rich would take brackets for markup
+
+    def on_broken_pipe(self) -> NoReturn:
+        """Raise what happened; by itself, rich would end the process with exit code 1."""
+        raise BrokenPipeError
 
 
 def _scope(client: ConversationsClient, service: str | None) -> Scope:
@@ -175,13 +207,6 @@ def _visible(text: str) -> str:
     )
 
 
-def _print(model: object, line: Text | None) -> None:
-    if line is None:
-        print(encode_model(model), flush=True)  # noqa: T201  # printing is what this command is for
-    else:
-        Console(highlight=False, soft_wrap=True).print(line)
-
-
 async def _serve(server: Emulator) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -209,5 +234,5 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
 
 
 def _fail(error: Exception, code: int) -> NoReturn:
-    typer.echo(f"conversations-async: {error}", err=True)
+    typer.echo(f"conversations-async: {getattr(error, 'strerror', None) or error}", err=True)
     raise typer.Exit(code) from None

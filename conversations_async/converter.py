@@ -173,7 +173,7 @@ def _converter(*, detailed: bool) -> Converter:
         converter.register_structure_hook(kind, _plain(kind))
     converter.register_structure_hook(datetime, _datetime)
     converter.register_structure_hook(OpenEnum, _enum)
-    converter.register_unstructure_hook(datetime, datetime.isoformat)
+    converter.register_unstructure_hook(datetime, lambda moment: moment.isoformat().replace("+00:00", "Z"))
     return converter
 
 
@@ -378,8 +378,8 @@ def _as_dict(value: object) -> dict[str, Any]:
 
 
 def encode_model(model: object) -> str:
-    """Write a model as one line of JSON, with the names of the wire."""
-    return json.dumps(_quick.unstructure(model), ensure_ascii=False)
+    """Write a model as one line of JSON, with the names of the wire; in ASCII, which any pipe takes."""
+    return json.dumps(_quick.unstructure(model))
 
 
 def encode_flag(name: str, value: bool | str | None) -> str | None:

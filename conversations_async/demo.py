@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import textwrap
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
@@ -104,12 +104,15 @@ async def _tell(report: Report, client: ConversationsClient) -> None:
         ("Read them, newest first", Order.DESC, 7),
     ):
         with report.step(f"{title}, {page_size} a page") as done:
-            indexes = []
             async for page in messages.stream(order=order, page_size=page_size).pages():
-                indexes += [message.index for message in page.items]
+                for message in page.items:
+                    done["messages"] += 1
+                    if done["messages"] in (1, 2, MESSAGES):
+                        say(f"   #{message.index} {message.author}: {message.body}")
+                    elif done["messages"] == MESSAGES - 1:
+                        say("   …")
                 done["pages"] += 1
-            done["messages"] = len(indexes)
-            say(f"   {done['pages']} pages, from #{indexes[0]} to #{indexes[-1]}")
+            say(f"   {done['messages']} messages on {done['pages']} pages")
 
     (last,) = await messages.stream(order=Order.DESC, limit=1).list()
     with report.step("Edit one message") as done:
@@ -124,7 +127,9 @@ async def _tell(report: Report, client: ConversationsClient) -> None:
             await messages.fetch(last.sid)
         except NotFoundError as error:
             say(f"   {type(error).__name__}, status {error.status}, code {error.code}:")
-            say(Padding(error.message, (0, 0, 0, 3)))
+            indent = " " * 3
+            width = report.console.width
+            say(textwrap.fill(error.message, width, initial_indent=indent, subsequent_indent=indent))
 
 
 async def _write(console: Console, messages: MessageRepository) -> None:

@@ -135,6 +135,8 @@ async def test_participants_and_receipts(scope: Scope) -> None:
     assert message.delivery.failed is DeliveryAmount.NONE
     receipts = scope.receipts(conversation.sid, message.sid)
     (receipt,) = await receipts.stream().list()
+    service = None if isinstance(scope, ConversationsClient) else conversation.chat_service_sid
+    assert [each.chat_service_sid for each in (alice, bob, message, receipt)] == [service] * 4
     assert (receipt.participant_sid, receipt.status) == (bob.sid, DeliveryStatus.SENT)
     assert await receipts.fetch(receipt.sid) == receipt
 

@@ -57,7 +57,7 @@ def service() -> Iterator[str]:
     stop: list[asyncio.Event] = []
     thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
     thread.start()
-    started.wait(10)
+    assert started.wait(10), "the emulator did not start"
     yield found[0]
     loop.call_soon_threadsafe(stop[0].set)
     thread.join(10)
@@ -86,8 +86,15 @@ def test_the_demonstration_fits_a_terminal() -> None:
     assert result.exit_code == 0, result.output
     lines = result.output.splitlines()
     assert max(map(len, lines)) <= 80
-    for expected in "300/300 messages", "3 pages, from #0 to #299", "43 pages, from #299 to #0":
-        assert any(expected in line for line in lines)
+    for expected in (
+        "300/300 messages",
+        "   #0 alice: Ahoy there, number ",
+        "   300 messages on 3 pages",
+        "   #299 alice: Ahoy there, number ",
+        "   300 messages on 43 pages",
+    ):
+        assert any(expected in line for line in lines), expected
+    assert not any(line.endswith(" ") for line in lines)
     assert "NotFoundError, status 404, code 20404:" in result.output
     assert [cell.strip() for cell in lines[-2].strip("│").split("│")][:4] == ["in all", "352", "902", "46"]
 
@@ -117,6 +124,8 @@ def test_messages_as_json() -> None:
     assert objects[2]["body"] == BODIES[2]
     assert objects[0]["media"][0]["sid"] == "ME" + "0" * 32
     assert {"sid", "author", "attributes", "date_created", "links"} <= objects[0].keys()
+    assert result.output.isascii()
+    assert objects[0]["date_created"].endswith("Z")
 
 
 @pytest.mark.usefixtures("environment")
@@ -174,12 +183,21 @@ def test_missing_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("environment")
-def test_a_closed_pipe_ends_quietly() -> None:
-    """Whoever reads only the first line gets it, and nothing is complained of."""
-    command = f"'{COMMAND[0]}' -m conversations_async messages parrots --page-size 1 | head -n 1"
-    ended = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)  # noqa: S602  # our own
-    assert ended.stdout.endswith("Ahoy there!\n")
-    assert ended.stderr == ""
+@pytest.mark.parametrize("options", ["", "--json"])
+def test_a_closed_pipe_ends_quietly(options: str) -> None:
+    """Whoever reads only the first line gets it; nothing is complained of, and the command succeeds."""
+    command = (
+        f"set -o pipefail; '{COMMAND[0]}' -m conversations_async messages parrots --page-size 1 {options}"
+    )
+    ended = subprocess.run(  # noqa: S603  # our own
+        ["bash", "-c", f"{command} | head -n 1"],  # noqa: S607  # wherever it is
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.count("\n") == 1
+    assert "Ahoy there!" in ended.stdout
 
 
 @pytest.mark.usefixtures("environment")
@@ -258,7 +276,7 @@ def test_a_port_that_is_taken() -> None:
         taken.listen()
         result = invoke("emulator", "--port", str(taken.getsockname()[1]))
     assert result.exit_code == 1
-    assert result.stderr.startswith("conversations-async: ")
+    assert result.stderr.startswith("conversations-async: cannot listen on 127.0.0.1:")
     assert result.stderr.count("\n") == 1
 
 
@@ -277,7 +295,22 @@ def test_the_extra_is_named_where_it_is_missing(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "typer", None)
     with pytest.raises(SystemExit) as caught:
         __main__.main()
-    assert "pip install 'conversations-async[cli]'" in str(caught.value.code)
+    assert "typer is not installed; the command line needs the extra 'cli'" in str(caught.value.code)
+
+
+def test_an_interrupt_at_the_start_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while modules are imported ends the command, too."""
+
+    class Interrupting:
+        def find_spec(self, name: str, *_: object) -> None:
+            if name == "conversations_async.cli":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "conversations_async.cli")
+    monkeypatch.setattr(sys, "meta_path", [Interrupting(), *sys.meta_path])
+    with pytest.raises(SystemExit) as caught:
+        __main__.main()
+    assert caught.value.code == 130
 
 
 def test_another_module_that_is_missing_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:

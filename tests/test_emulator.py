@@ -228,6 +228,9 @@ class TestServer:
             ({"account_sid": "AC123", "auth_token": TOKEN}, "account_sid"),
             ({"account_sid": KEY, "auth_token": TOKEN}, "account_sid"),
             ({"account_sid": ACCOUNT, "auth_token": ""}, "auth_token"),
+            ({"account_sid": ACCOUNT, "auth_token": "\udcff"}, "auth_token"),
+            ({"host": ""}, "host"),
+            ({"port": "80"}, "port must be a whole number"),
             ({"port": -1}, "port"),
             ({"port": 65536}, "port"),
             ({"database": ""}, "database"),
@@ -330,6 +333,44 @@ class TestTransport:
     async def test_unknown_path(self, api: Api, unknown: str) -> None:
         """An unknown path is 404/20404."""
         assert (await api.get(unknown)).refusal == (404, 20404)
+
+    async def test_last_value_counts(self, api: Api) -> None:
+        """Of several values for one name the last one counts, in a form and in a query."""
+        form = b"FriendlyName=first&FriendlyName=last"
+        headers = {
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Authorization": api.authorization or "",
+        }
+        async with api.session.post(f"{api.origin}/v1/Conversations", data=form, headers=headers) as answer:
+            assert (await answer.json())["friendly_name"] == "last"
+        assert (await api.show("/v1/Conversations?PageSize=7&PageSize=8"))["meta"]["page_size"] == 8
+
+    async def test_body_that_is_not_what_it_says(self, api: Api, caplog: pytest.LogCaptureFixture) -> None:
+        """A body that cannot be unpacked is 400/20001, and no failure of the emulator."""
+        headers = {"Content-Encoding": "gzip", "Content-Type": "application/x-www-form-urlencoded"}
+        headers["Authorization"] = api.authorization or ""
+        async with api.session.post(
+            f"{api.origin}/v1/Conversations", data=b"no gzip", headers=headers
+        ) as answer:
+            assert (answer.status, (await answer.json())["code"]) == (400, 20001)
+        # aiohttp itself has something to say of the rest of such a body
+        assert not [record for record in caplog.records if record.name.startswith("conversations_async")]
+
+    async def test_client_that_goes_away(
+        self, emulator: Emulator, api: Api, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """A client that leaves in the middle of a body is no failure of the emulator."""
+        port = int(api.origin.rpartition(":")[2])
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        head = f"POST /v1/Conversations HTTP/1.1\r\nHost: x\r\nAuthorization: {api.authorization}\r\n"
+        writer.write(f"{head}Content-Length: 100\r\n\r\nFriendlyName=".encode())
+        await writer.drain()
+        while emulator.requests_served == 0:  # noqa: ASYNC110 - there is no event to wait for
+            await asyncio.sleep(0)
+        writer.close()
+        await asyncio.sleep(0.05)
+        assert (await api.show("/v1/Conversations"))["conversations"] == []
+        assert caplog.text == ""
 
     async def test_not_found_text(self, api: Api) -> None:
         """The text of a 404 has the path without its version, and the collection for a create."""
@@ -653,7 +694,9 @@ class TestConversations:
         await api.change(path, State="closed")
         for target, form in (
             (path, {"FriendlyName": "x"}),
+            (path, {}),
             (f"{path}/Messages", {"Body": "y"}),
+            (message["url"], {}),
             (message["url"], {"Body": "y"}),
             (f"{path}/Participants", {"Identity": "bob"}),
             (participant["url"], {"Attributes": "{}"}),
@@ -744,7 +787,11 @@ class TestConversations:
         last = await api.show(page["meta"]["next_page_url"])
         assert [each["friendly_name"] for each in last["conversations"]] == ["3"]
 
-    @pytest.mark.parametrize("query", ["State=initializing", "State=", "StartDate=now", "EndDate=2024-02-30"])
+    async def test_filter_of_a_passing_state(self, api: Api, path: str) -> None:
+        """No conversation stays in the making here, but one may ask for those."""
+        assert (await api.show("/v1/Conversations?State=initializing"))["conversations"] == []
+
+    @pytest.mark.parametrize("query", ["State=somehow", "State=", "StartDate=now", "EndDate=2024-02-30"])
     async def test_bad_filter(self, api: Api, query: str) -> None:
         """A filter that cannot be read is 400/20001."""
         assert (await api.get(f"/v1/Conversations?{query}")).refusal == (400, 20001)
@@ -967,6 +1014,12 @@ class TestReceipts:
 
 class TestParticipants:
     """Participants."""
+
+    async def test_identity_like_a_sid(self, api: Api, path: str) -> None:
+        """An identity is found by itself, even where it looks like a SID."""
+        identity = "MB" + "f" * 32
+        made = await api.make(f"{path}/Participants", Identity=identity)
+        assert await api.show(f"{path}/Participants/{identity}") == made
 
     async def test_shape(self, timed: Api) -> None:
         """A participant has the fields of the API."""
@@ -1341,6 +1394,11 @@ class TestChat:
     def chat(self, room: Any) -> str:
         """The path of its messages in Chat."""
         return f"/v2/Services/{room['chat_service_sid']}/Channels/{room['sid']}/Messages"
+
+    async def test_longer_bodies(self, api: Api, chat: str) -> None:
+        """Chat takes texts of up to 32 KB."""
+        assert (await api.post(chat, Body="x" * 32768)).status == 201
+        assert (await api.post(chat, Body="x" * 32769)).refusal == (400, 50504)
 
     async def test_shape(self, api: Api, room: Any, chat: str) -> None:
         """A message has the fields of Chat."""

@@ -5,7 +5,10 @@ from __future__ import annotations
 import ast
 import asyncio
 import inspect
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +18,7 @@ from sybil import Document
 from sybil.parsers.markdown import CodeBlockParser
 
 import conversations_async
-from conversations_async import ConversationsClient
+from conversations_async import ConversationsClient, cli
 
 from .conftest import ACCOUNT_SID, AUTH_TOKEN
 from .support import VARIABLES
@@ -74,11 +77,14 @@ async def test_the_examples_run(client: ConversationsClient, capsys: pytest.Capt
     namespace = {
         "__name__": "readme",
         "ConversationsClient": ConversationsClient,
+        "NotFoundError": conversations_async.NotFoundError,
         "Order": conversations_async.Order,
         "client": client,
         "conversation": conversation,
     }
     for example in rest:
+        if "import pytest" in example.parsed:
+            continue  # pytest runs it: see below
         await evaluate(example, namespace)
         await try_out(example, namespace)
         capsys.readouterr()
@@ -117,17 +123,42 @@ async def try_out(example: Example, namespace: dict[str, Any]) -> None:
     """Use what an example defines, as its reader would."""
     if "app = web.Application" in example.parsed:
         async with TestClient(TestServer(namespace["app"])) as user:
-            answer = await user.post("/tickets/parrots/notes", data="a note")
-            assert answer.status == 201
+            assert (await user.post("/tickets/parrots/notes", data="a note")).status == 201
+            assert (await user.post("/tickets/nobody/notes", data="a note")).status == 404
     elif "api = FastAPI" in example.parsed:
         assert await post(namespace["api"], "/tickets/parrots/notes", "text=x") == 201
-    elif "def test_the_bot_answers" in example.parsed:
-        fixture = inspect.unwrap(
-            getattr(namespace["bot_client"], "__pytest_wrapped__", namespace["bot_client"])
+
+
+@pytest.mark.parametrize("mode", ["strict", "auto"])
+def test_the_example_of_a_test_is_one(tmp_path: Path, mode: str) -> None:
+    """The test in the README, pasted into a file, passes in both modes of pytest-asyncio."""
+    (block,) = [example.parsed for example in examples() if "import pytest" in example.parsed]
+    (tmp_path / "test_pasted.py").write_text(block)
+    options = ["-o", f"asyncio_mode={mode}", "-o", "asyncio_default_fixture_loop_scope=function"]
+    command = [sys.executable, "-m", "pytest", "-q", "-W", "error", *options, "."]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)  # noqa: S603  # our own
+    assert "1 passed" in ended.stdout, ended.stdout + ended.stderr
+
+
+def test_the_program_as_a_file(tmp_path: Path) -> None:
+    """The first program, typed into a file, works against the emulator that the command line starts."""
+    program = tmp_path / "program.py"
+    program.write_text(examples()[0].parsed)
+    emulator = [sys.executable, "-m", "conversations_async", "emulator", "--port", "0"]
+    with subprocess.Popen(emulator, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  # our own
+        assert process.stdout is not None
+        url = process.stdout.readline().removeprefix("listening on ").strip()
+        variables = dict.fromkeys(VARIABLES, "") | {"CONVERSATIONS_BASE_URL": url}
+        variables |= {"TWILIO_ACCOUNT_SID": ACCOUNT_SID, "TWILIO_AUTH_TOKEN": AUTH_TOKEN}
+        ended = subprocess.run(  # noqa: S603  # our own
+            [sys.executable, "-W", "error", str(program)],
+            env=os.environ | variables,
+            capture_output=True,
+            text=True,
+            check=False,
         )
-        function = getattr(fixture, "obj", None) or getattr(fixture, "_fixture_function", fixture)
-        async for bot_client in function():
-            await namespace["test_the_bot_answers"](bot_client)
+        process.terminate()
+    assert (ended.stdout, ended.stderr, ended.returncode) == ("0 smee Ahoy there!\n", "", 0)
 
 
 def test_the_first_shell_block_is_the_two_commands() -> None:
@@ -140,8 +171,14 @@ def test_the_first_shell_block_is_the_two_commands() -> None:
 
 
 def test_every_error_and_command_is_in_the_readme() -> None:
-    """The README names each error class."""
+    """The README names each error class, and each command with its options."""
     text = README.read_text()
     for name in conversations_async.__all__:
         if name.endswith("Error"):
             assert f"`{name}`" in text
+    for command in cli.app.registered_commands:
+        assert command.callback is not None
+        (line,) = re.findall(rf"^\| `{command.callback.__name__}\b.*$", text, re.MULTILINE)
+        for option in inspect.signature(command.callback).parameters.values():
+            if option.kind is option.KEYWORD_ONLY:
+                assert f"--{option.name.replace('_', '-')}" in line

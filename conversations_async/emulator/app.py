@@ -3,7 +3,7 @@
 import logging
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -21,7 +21,7 @@ from .store import Store
 
 _logger: Final = logging.getLogger(__name__)
 
-#: What aiohttp refuses by itself, in the API's words. Everything else of that kind is 20500.
+#: What aiohttp refuses by itself, in the API's words. Everything else of that kind is 20001.
 _CODES: Final = {404: 20404, 413: 20413}
 
 Clock = Callable[[], int]
@@ -50,12 +50,12 @@ def create_app(
 
     Args:
         database: A file to keep the data in; the default forgets it at the end.
-        account_sid: With `auth_token` the only account that is let in. Without, any well-formed one is.
-        auth_token: Goes with `account_sid`.
+        account_sid: With ``auth_token`` the only account that is let in. Without, any well-formed one is.
+        auth_token: Goes with ``account_sid``.
         clock: Tells the time, in milliseconds since 1970.
 
     Raises:
-        ValueError: The credentials are incomplete or malformed, or `database` is empty. An unusable file
+        ValueError: The credentials are incomplete or malformed, or ``database`` is empty. An unusable file
             raises it when the application starts.
     """
     credentials = Credentials(account_sid=account_sid, auth_token=auth_token)
@@ -88,7 +88,7 @@ def _serve(endpoint: Endpoint, clock: Clock) -> Handler:
             raw_path=request.rel_url.raw_path,
             path=_unversioned(request.path),
             names=request.match_info,
-            query=dict(request.query),
+            query=_by_name(request.query.items()),
             form=await _read_form(request),
         )
         # From here on nothing waits: requests are served one by one and see each other's writes whole.
@@ -98,15 +98,22 @@ def _serve(endpoint: Endpoint, clock: Clock) -> Handler:
     return serve
 
 
-async def _read_form(request: web.Request) -> dict[str, str]:
+async def _read_form(request: web.Request) -> dict[str, list[str]]:
     body = await request.read()
     # The API does not understand JSON, nor anything else that is no form: the parameters count as absent.
     if request.content_type != "application/x-www-form-urlencoded":
         return {}
     try:
-        return dict(parse_qsl(body.decode(), keep_blank_values=True, errors="strict"))
+        return _by_name(parse_qsl(body.decode(), keep_blank_values=True, errors="strict"))
     except ValueError as error:
         raise RequestError(20001, "The post body is not a form in UTF-8") from error
+
+
+def _by_name(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    values: dict[str, list[str]] = {}
+    for name, value in pairs:
+        values.setdefault(name, []).append(value)
+    return values
 
 
 @web.middleware
@@ -124,7 +131,9 @@ async def _refuse(request: web.Request, handler: Handler) -> web.StreamResponse:
     except RequestError as error:
         refusal = error
     except web.HTTPException as error:
-        refusal = RequestError(_CODES.get(error.status, 20500), _unversioned(request.path))
+        refusal = RequestError(_CODES.get(error.status, 20001), _unversioned(request.path))
+    except (ConnectionError, web.RequestPayloadError):
+        refusal = RequestError(20001, "The post body did not arrive whole")
     except Exception:
         _logger.exception("the emulator failed at %s %s", request.method, request.path)
         refusal = RequestError(20500)

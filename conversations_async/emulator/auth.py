@@ -26,8 +26,8 @@ class Credentials:
             raise ValueError("account_sid and auth_token go together: give both or neither")
         if self.account_sid is not None and not is_sid(self.account_sid, "AC"):
             raise ValueError("account_sid must be AC and 32 hexadecimal digits")
-        if self.auth_token == "":
-            raise ValueError("auth_token must not be empty")
+        if self.auth_token is not None and not (self.auth_token and self.auth_token.isprintable()):
+            raise ValueError("auth_token must not be empty, and hold printable characters only")
 
     def admit(self, authorization: str | None) -> str:
         """Give the account SID of a request's Authorization header.

@@ -1,6 +1,6 @@
 """How is a resource listed, made, fetched, changed and deleted? The same way as every other."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from attrs import frozen
@@ -9,7 +9,7 @@ from .errors import RequestError
 from .pages import cut, meta, read_page
 from .resource import Change, Endpoint, Place, Resource, Verb, read
 from .store import Row, Store, new_sid
-from .wire import choice, is_sid
+from .wire import choice
 
 _STATUS: Final = {Verb.LIST: 200, Verb.CREATE: 201, Verb.FETCH: 200, Verb.UPDATE: 200, Verb.DELETE: 204}
 
@@ -26,8 +26,9 @@ class Request:
     path: str
     #: What the path names, by table.
     names: Mapping[str, str]
-    query: dict[str, str]
-    form: dict[str, str]
+    #: Every value of each name, in its order.
+    query: Mapping[str, Sequence[str]]
+    form: Mapping[str, Sequence[str]]
 
 
 @frozen(kw_only=True)
@@ -79,16 +80,21 @@ def _locate(store: Store, endpoint: Endpoint, request: Request) -> Place:
             row = _find(store, step, parent, request)
             url += f"/{step.path}/{row['sid']}"
         above[step.table], parent = row, row["id"]
-    return Place(account_sid=request.account_sid, url=f"{url}/{resource.path}", above=above)
+    return Place(
+        account_sid=request.account_sid,
+        url=f"{url}/{resource.path}",
+        above=above,
+        in_service=not endpoint.shortcut,
+    )
 
 
 def _find(store: Store, resource: Resource, parent: int | None, request: Request) -> Row:
     name = request.names[resource.table]
-    column = "sid" if resource.alias is None or is_sid(name, resource.prefix) else resource.alias
-    row = store.find(resource.table, **{"parent": parent, column: name})
-    if row is None:
-        raise RequestError(20404, request.path)
-    return row
+    for column in ("sid", resource.alias):
+        row = None if column is None else store.find(resource.table, **{"parent": parent, column: name})
+        if row is not None:
+            return row
+    raise RequestError(20404, request.path)
 
 
 def _list(call: _Call) -> dict[str, Any]:
@@ -97,15 +103,16 @@ def _list(call: _Call) -> dict[str, Any]:
     tests, repeated, descending = [], {}, False
     if resource.both_ways and "Order" in query:
         try:
-            repeated["Order"] = choice("asc", "desc")(query["Order"])
+            repeated["Order"] = choice("asc", "desc")(query["Order"][-1])
         except ValueError as error:
             raise RequestError(20001, "Order must be asc or desc") from error
         descending = repeated["Order"] == "desc"
     for narrowing in resource.filters:
         if narrowing.wire in query:
-            value = narrowing.value(query[narrowing.wire])
+            asked_for = query[narrowing.wire][-1]
+            value = narrowing.value(asked_for)
             tests.append((narrowing.column, narrowing.comparison, value))
-            repeated[narrowing.wire] = value if isinstance(value, str) else query[narrowing.wire]
+            repeated[narrowing.wire] = value if isinstance(value, str) else asked_for
     found = call.store.page(
         resource.table,
         parent=call.parent,
@@ -145,12 +152,13 @@ def _fetch(call: _Call) -> dict[str, Any]:
 def _update(call: _Call) -> dict[str, Any]:
     resource, row = call.resource, call.row()
     values = read(resource.update, call.request.form)
-    if not values:
-        return resource.show(row, call.place)
+    is_empty = not values
     values.setdefault("updated", call.now)
     change = call.change(row, values)
     with call.store.transaction():
         _apply(resource, Verb.UPDATE, change)
+        if is_empty:
+            return resource.show(row, call.place)
         call.store.update(resource.table, row["id"], values)
         _conclude(resource, Verb.UPDATE, change, row["id"])
     return call.show(row["id"])

@@ -1,12 +1,12 @@
 """Which rows are on a page, and how does a page name its neighbours?
 
-A token is a key and a direction: `PT` and the key of the first row of the page, or `PB` and the key of the
-row that the page ends before. It points between rows, so that it keeps its place whatever is added or
+A token is a key and a direction: ``PT`` and the key of the first row of the page, or ``PB`` and the key of
+the row that the page ends before. It points between rows, so that it keeps its place whatever is added or
 removed.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -54,17 +54,17 @@ class Page:
     next: str | None
 
 
-def read_page(query: dict[str, str], *, order: Sequence[str]) -> PageRequest:
+def read_page(query: Mapping[str, Sequence[str]], *, order: Sequence[str]) -> PageRequest:
     """Read the three parameters that every list takes."""
-    size = _integer("PageSize", query.get("PageSize", str(_DEFAULT_SIZE)))
+    size = _integer("PageSize", query.get("PageSize", [str(_DEFAULT_SIZE)])[-1])
     if size < 1:
         raise malformed("PageSize")
     if size > _LARGEST_SIZE:
         raise RequestError(20007)
-    token = query.get("PageToken")
+    token = query.get("PageToken", [None])[-1]
     backward, key = (False, None) if token is None else _read_token(token, order)
     # The number is only repeated and counted on; it leads nowhere without a token.
-    number = _integer("Page", query.get("Page", "0"))
+    number = _integer("Page", query.get("Page", ["0"])[-1])
     return PageRequest(size=size, number=number, token=token, key=key, backward=backward)
 
 

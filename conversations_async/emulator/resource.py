@@ -1,11 +1,11 @@
 """In which words is the table of resources written?
 
-A `Resource` says what the API does with one kind of thing. It is a value: the handlers walk it, and nothing
+A ``Resource`` says what the API does with one kind of thing. It is a value: the handlers walk it, and nothing
 in it knows of HTTP. To add a resource is to write one, with its rules, to list it in
-`resources/__init__.py`, and to give it a table in `store.py`.
+``resources/__init__.py``, and to give it a table in ``store.py``.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum, auto
 from typing import Any, Final
 
@@ -63,12 +63,12 @@ DATES: Final = (
 )
 
 
-def read(parameters: tuple[Param, ...], form: Mapping[str, str]) -> dict[str, Any]:
-    """Read the parameters of a request into columns; unknown ones are ignored."""
+def read(parameters: tuple[Param, ...], form: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """Read the parameters of a request into columns. Unknown ones are ignored; of several the last counts."""
     values = {}
     for parameter in parameters:
         if parameter.wire in form:
-            values[parameter.column] = parameter.value(form[parameter.wire])
+            values[parameter.column] = parameter.value(form[parameter.wire][-1])
         elif parameter.required:
             raise missing(parameter.wire)
     return values
@@ -105,6 +105,8 @@ class Place:
     #: The absolute URL of the collection, spelled with SIDs.
     url: str
     above: Mapping[str, Row]
+    #: Whether the path names the service.
+    in_service: bool
 
     def frame(self, row: Row, **links: str) -> dict[str, Any]:
         """What every row shows: SID, account, dates, URL, and links to what is below it, if there are any."""
@@ -118,6 +120,10 @@ class Place:
         }
         return shown | ({"links": {name: f"{url}/{path}" for name, path in links.items()}} if links else {})
 
+    def service(self) -> dict[str, Any]:
+        """What a row below a conversation shows of its service: its SID, where the path names it."""
+        return {"chat_service_sid": self.above["services"]["sid"]} if self.in_service else {}
+
 
 @frozen(kw_only=True)
 class Resource:
@@ -129,7 +135,7 @@ class Resource:
         prefix: The two letters of its SIDs.
         alias: The column that may stand for the SID in a path.
         order: The columns of the key by which pages are cut.
-        both_ways: Whether the list takes `Order`.
+        both_ways: Whether the list takes ``Order``.
         rules: What is checked, and completed, before a write.
         effects: What else a write brings about.
     """

@@ -9,7 +9,7 @@ from aiohttp import web
 from .app import COUNTER, create_app
 
 _PORTS: Final = range(1 << 16)
-#: How long `close` waits for requests that are being served, in seconds. None takes more than a moment.
+#: How long ``close`` waits for requests that are being served, in seconds. None takes more than a moment.
 _PATIENCE: Final = 1.0
 
 
@@ -23,8 +23,9 @@ class Emulator:
         database: A SQLite file to keep the data in. By default it is in memory and ends with the emulator.
         host: The address to listen on.
         port: The port to listen on; 0 takes a free one.
-        account_sid: With `auth_token` the only account that is let in. Without, any well-formed one is.
-        auth_token: Goes with `account_sid`.
+        account_sid: With ``auth_token`` the only account that is let in. Without, any well-formed one is, and
+            all of them see the same data.
+        auth_token: Goes with ``account_sid``.
 
     Raises:
         ValueError: An argument is wrong; the text names it and holds no secret.
@@ -39,8 +40,10 @@ class Emulator:
         account_sid: str | None = None,
         auth_token: str | None = None,
     ) -> None:
-        if port not in _PORTS:
-            raise ValueError(f"port must be within 0..{_PORTS[-1]}, not {port}")
+        if not host:
+            raise ValueError("host must not be empty")
+        if not isinstance(port, int) or port not in _PORTS:
+            raise ValueError(f"port must be a whole number within 0..{_PORTS[-1]}, not {port!r}")
         self._app = create_app(database=database, account_sid=account_sid, auth_token=auth_token)
         self._host = host
         self._port = port
@@ -49,7 +52,7 @@ class Emulator:
 
     @property
     def url(self) -> str:
-        """The origin to send requests to, such as `http://127.0.0.1:54321`.
+        """The origin to send requests to, such as ``http://127.0.0.1:54321``.
 
         Raises:
             RuntimeError: The emulator is not running.
@@ -79,6 +82,10 @@ class Emulator:
         try:
             await runner.setup()
             await web.TCPSite(runner, self._host, self._port).start()
+        except OSError as error:
+            await runner.cleanup()
+            where = f"{self._host}:{self._port}"
+            raise OSError(error.errno, f"cannot listen on {where}: {error.strerror or error}") from error
         except BaseException:
             await runner.cleanup()
             raise

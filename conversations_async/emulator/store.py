@@ -1,8 +1,8 @@
 """Where are the rows, and how are they found?
 
 Knows SQL and nothing of HTTP or of the API's rules. Table and column names come from the resource table,
-never from a request; values are always bound. Every table has `id`, `parent` (the id of the row above),
-`sid`, `created` and `updated`; times are milliseconds since 1970.
+never from a request; values are always bound. Every table has ``id``, ``parent`` (the id of the row above),
+``sid``, ``created`` and ``updated``; times are milliseconds since 1970.
 """
 
 import secrets
@@ -177,7 +177,7 @@ class Store:
         descending: bool,
         limit: int,
     ) -> list[Row]:
-        """Fetch up to `limit` rows below a parent, beginning at a key and not at a count.
+        """Fetch up to ``limit`` rows below a parent, beginning at a key and not at a count.
 
         Args:
             table: Where to look.
@@ -208,7 +208,7 @@ class Store:
         return self._db.execute(sql, (conversation,)).fetchall()
 
     def conversation_with_pair(self, address: str, proxy_address: str, *, ignore: int | None) -> Row | None:
-        """Fetch the conversation, not closed, in which another participant than `ignore` has this pair."""
+        """Fetch the conversation, not closed, in which another participant than ``ignore`` has this pair."""
         sql = (
             f"{_select('conversations')} JOIN participants ON participants.parent = conversations.id "
             "WHERE address = ? AND proxy_address = ? AND participants.id IS NOT ? AND state <> 'closed'"

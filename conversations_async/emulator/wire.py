@@ -1,7 +1,7 @@
 """How is a value written on the wire, and how is it read?
 
-A parser takes the text of one parameter. It raises `ValueError` where there is one way of being wrong, for
-which the parameter names the code, and `RequestError` where there are several.
+A parser takes the text of one parameter. It raises ``ValueError`` where there is one way of being wrong, for
+which the parameter names the code, and ``RequestError`` where there are several.
 """
 
 import json
@@ -81,7 +81,7 @@ def timer(*, minutes: int, too_short: int, malformed: int) -> Callable[[str], in
 
 
 def text(limit: int) -> Callable[[str], str]:
-    """Read a text of at most `limit` characters."""
+    """Read a text of at most ``limit`` characters."""
 
     def parse(value: str) -> str:
         if len(value) > limit:
@@ -140,12 +140,12 @@ def integer(value: str) -> int:
 
 
 def or_null(parse: Callable[[str], _T]) -> Callable[[str], _T | None]:
-    """Read a value that the word `null` removes."""
+    """Read a value that the word ``null`` removes."""
     return lambda value: None if value == "null" else parse(value)
 
 
 def address(*, empty: int, malformed: int) -> Callable[[str], str]:
-    """Read an address: a phone number, a short code, an e-mail address, or one like `whatsapp:…`."""
+    """Read an address: a phone number, a short code, an e-mail address, or one like ``whatsapp:…``."""
 
     def parse(value: str) -> str:
         if not value:
@@ -175,7 +175,7 @@ def parse_json(value: str) -> Any:
 
 
 def json_text(*, limit: int) -> Callable[[str], str]:
-    """Read JSON of at most `limit` bytes and keep it as it was written."""
+    """Read JSON of at most ``limit`` bytes and keep it as it was written."""
 
     def parse(value: str) -> str:
         if len(value.encode()) > limit:

@@ -30,10 +30,11 @@ def _show_message(row: Row, place: Place) -> dict[str, Any]:
 
 
 def _in_chat(parameters: tuple[Param, ...]) -> tuple[Param, ...]:
-    shared = ("Body", "Attributes", "DateCreated", "DateUpdated", "MediaSid")
+    shared = ("Attributes", "DateCreated", "DateUpdated", "MediaSid")
     return (
         Param("From", "author", text(256), 50310),
         Param("LastUpdatedBy", "last_updated_by", text(256)),
+        Param("Body", "body", text(32 * 1024), 50504),
         *(parameter for parameter in parameters if parameter.wire in shared),
     )
 

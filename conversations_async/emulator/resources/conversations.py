@@ -126,7 +126,7 @@ CONVERSATIONS: Final = Resource(
     filters=(
         Filter("StartDate", "created", parse_timestamp, comparison=">="),
         Filter("EndDate", "created", parse_last_moment, comparison="<="),
-        Filter("State", "state", choice(*_STATES)),
+        Filter("State", "state", choice("initializing", *_STATES)),
     ),
     # Inferred from page tokens seen in the wild, which name the state, the time and the SID. In place of
     # the SID stands the row's number, so that conversations of one millisecond are listed in the order of

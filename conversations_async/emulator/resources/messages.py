@@ -15,7 +15,7 @@ from .conversations import (
 
 _LINKS: Final = {"delivery_receipts": "Receipts", "channel_metadata": "ChannelMetadata"}
 #: Which receipts count for each status: a message that was delivered has been sent, too, and one that was
-#: read has been delivered. The API's example bears this out for `sent`.
+#: read has been delivered. The API's example bears this out for ``sent``.
 _REACHED: Final = {
     "sent": {"sent", "delivered", "read"},
     "delivered": {"delivered", "read"},
@@ -29,6 +29,7 @@ def _show(row: Row, place: Place) -> dict[str, Any]:
     media = show_media(row)
     return {
         **place.frame(row, **_LINKS),
+        **place.service(),
         "conversation_sid": place.above["conversations"]["sid"],
         "body": row["body"],
         "media": None if media is None else [media],

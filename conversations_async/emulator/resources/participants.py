@@ -29,6 +29,7 @@ def _show(row: Row, place: Place) -> dict[str, Any]:
     binding = {part: row[part] for part in _BINDING if row[part] is not None}
     return {
         **place.frame(row),
+        **place.service(),
         "conversation_sid": place.above["conversations"]["sid"],
         "identity": row["identity"],
         "attributes": row["attributes"],

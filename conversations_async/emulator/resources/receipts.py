@@ -10,6 +10,7 @@ from .messages import MESSAGES
 def _show(row: Row, place: Place) -> dict[str, Any]:
     return {
         **place.frame(row),
+        **place.service(),
         "conversation_sid": place.above["conversations"]["sid"],
         "message_sid": place.above["messages"]["sid"],
         "channel_message_sid": row["channel_message_sid"],
