@@ -92,6 +92,22 @@ async def test_the_life_of_a_conversation(scope: Scope) -> None:
     assert gone.value.request_id.startswith("RQ")
 
 
+async def test_a_conversation_with_participants(scope: Scope) -> None:
+    """Conversation and participants are created in one call, from mappings or JSON."""
+    created = await scope.conversations.create_with_participants(
+        unique_name="together",
+        participant=[
+            {"identity": "alice", "attributes": '{"role": "captain"}'},
+            '{"messaging_binding": {"address": "+15558675310", "proxy_address": "+15017122661"}}',
+        ],
+    )
+    assert created.unique_name == "together"
+    alice, bob = await scope.participants("together").stream().list()
+    assert (alice.identity, alice.parsed_attributes) == ("alice", {"role": "captain"})
+    assert bob.messaging_binding is not None
+    assert bob.messaging_binding.address == "+15558675310"
+
+
 async def test_the_life_of_a_message(scope: Scope) -> None:
     """Created, read, changed field by field, deleted; its index is never used again."""
     conversation = await scope.conversations.create()

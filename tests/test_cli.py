@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import typer
+from rich.text import Text
 from typer.testing import CliRunner
 
 from conversations_async import ConversationsClient, __main__, __version__, cli
@@ -210,6 +211,17 @@ def test_a_pipe_that_nobody_reads(monkeypatch: pytest.MonkeyPatch) -> None:
         cli._run(asyncio.sleep(0))
         cli._run(_raise(BrokenPipeError()))
         broken.write("this goes nowhere")
+
+
+def test_a_styled_line_into_a_closed_pipe() -> None:
+    """What rich would turn into exit code 1 arrives as the error that it is."""
+
+    class Closed(io.StringIO):
+        def write(self, _: str) -> int:
+            raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        cli._Console(file=Closed()).show(Text("Ahoy"))
 
 
 async def _raise(error: BaseException) -> None:

@@ -458,6 +458,23 @@ def test_half_an_emoji_makes_no_json_of_what_is_none() -> None:
         assert "is no JSON: " in refusal(body).message
 
 
+def test_models_are_values() -> None:
+    """Models of equal answers are equal and have one hash, links or not."""
+    for model in MODELS:
+        one, other = read(sample(model), model), read(sample(model), model)
+        assert one is not other
+        assert {one} == {other}
+
+
+def test_any_case_of_a_known_value_is_that_value() -> None:
+    """The known values of an enum may themselves have capitals."""
+
+    class Status(OpenEnum):
+        ABSENT = "notParticipating"
+
+    assert Status("notparticipating") is Status("NOTPARTICIPATING") is Status.ABSENT
+
+
 def test_a_link_may_be_null() -> None:
     """A link that leads nowhere is left out."""
     assert read({"sid": "a", "links": {"messages": "https://x.test/", "last": None}}).links == {

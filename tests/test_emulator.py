@@ -797,6 +797,71 @@ class TestConversations:
         assert (await api.get(f"/v1/Conversations?{query}")).refusal == (400, 20001)
 
 
+class TestConversationWithParticipants:
+    """A conversation and its participants in one call."""
+
+    async def send(self, api: Api, *participants: str, path: str = "/v1", **form: str) -> Answer:
+        """Create, with as many participants as one likes."""
+        pairs = [*form.items(), *(("Participant", each) for each in participants)]
+        url = f"{api.origin}{path}/ConversationWithParticipants"
+        headers = {"Authorization": api.authorization or ""}
+        async with api.session.post(url, data=aiohttp.FormData(pairs), headers=headers) as answer:
+            return Answer(answer.status, await answer.json(), dict(answer.headers))
+
+    async def test_without_participants(self, api: Api) -> None:
+        """Without participants it is a conversation like any other, shown without its export."""
+        made = await self.send(api, UniqueName="alone")
+        assert (made.status, made.body["state"]) == (201, "active")
+        whole = await api.show("/v1/Conversations/alone")
+        assert made.body | {"links": whole["links"]} == whole
+        assert whole["links"].keys() - made.body["links"].keys() == {"export"}
+        assert (await self.send(api, UniqueName="alone")).refusal == (409, 50353)
+
+    async def test_with_participants(self, api: Api) -> None:
+        """With participants it is 202, and all of them are there, of every kind, in either scope."""
+        service = (await api.make("/v1/Services", FriendlyName="another"))["sid"]
+        for path in ("/v1", f"/v1/Services/{service}"):
+            made = await self.send(
+                api,
+                '{"identity": "alice", "attributes": {"a": 1}, "unknown": true, "role_sid": null}',
+                f'{{"messaging_binding": {{"address": "+1555{len(path)}", "proxy_address": "+15017122"}}}}',
+                path=path,
+                FriendlyName="all",
+            )
+            assert (made.status, made.body["friendly_name"], made.body["state"]) == (202, "all", "active")
+            listed = (await api.show(made.body["links"]["participants"]))["participants"]
+            assert [each["identity"] for each in listed] == ["alice", None]
+            assert listed[0]["attributes"] == '{"a": 1}'
+            assert listed[1]["messaging_binding"]["proxy_address"] == "+15017122"
+
+    async def test_participant_that_cannot_be(self, api: Api) -> None:
+        """Where one participant cannot be created, none is, and the conversation is closed."""
+        made = await self.send(api, '{"identity": "alice"}', '{"identity": "alice"}')
+        assert made.status == 202
+        assert (await api.show(made.body["url"]))["state"] == "closed"
+        assert (await api.show(made.body["links"]["participants"]))["participants"] == []
+
+    @pytest.mark.parametrize(
+        "participants",
+        [
+            ["{"],
+            ["[]"],
+            ['"alice"'],
+            ['{"messaging_binding": "sms"}'],
+            [f'{{"identity": "{each}"}}' for each in range(11)],
+        ],
+    )
+    async def test_malformed(self, api: Api, participants: list[str]) -> None:
+        """What is no participant, or more than ten, is 400/20001, and nothing is created."""
+        assert (await self.send(api, *participants)).refusal == (400, 20001)
+        assert (await api.show("/v1/Conversations"))["conversations"] == []
+
+    async def test_only_created(self, api: Api) -> None:
+        """There is nothing to read at its path."""
+        assert (await api.get("/v1/ConversationWithParticipants")).refusal == (405, 20004)
+        assert (await api.get("/v1/ConversationWithParticipants/x")).refusal == (404, 20404)
+
+
 class TestMessages:
     """Messages."""
 

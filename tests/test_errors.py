@@ -124,6 +124,13 @@ def test_each_class_stands_where_the_tree_has_it(
     assert cls.__name__ in conversations_async.__all__
 
 
+@pytest.mark.parametrize("how", COPIES)
+def test_a_copy_has_the_arguments_too(how: str) -> None:
+    """``args``, which logging and other tools read, survive a copy."""
+    error = NotFoundError(message="no", status=404)
+    assert COPIES[how](error).args == error.args != ()
+
+
 def test_the_tree_is_complete() -> None:
     """The module defines the error classes of the tree and no other ones."""
     defined = {

@@ -11,7 +11,7 @@ from .resource import Change, Endpoint, Place, Resource, Verb, read
 from .store import Row, Store, new_sid
 from .wire import choice
 
-_STATUS: Final = {Verb.LIST: 200, Verb.CREATE: 201, Verb.FETCH: 200, Verb.UPDATE: 200, Verb.DELETE: 204}
+_Answer = tuple[int, dict[str, Any] | None]
 
 
 @frozen(kw_only=True)
@@ -41,8 +41,7 @@ class _Call:
 
     @property
     def parent(self) -> int | None:
-        above = self.resource.parent
-        return None if above is None else int(self.place.above[above.table]["id"])
+        return _parent(self.resource, self.place.above)
 
     def row(self) -> Row:
         return _find(self.store, self.resource, self.parent, self.request)
@@ -50,13 +49,11 @@ class _Call:
     def show(self, row_id: int) -> dict[str, Any]:
         return self.resource.show(self.store.get(self.resource.table, id=row_id), self.place)
 
-    def change(self, row: Row | None, values: dict[str, Any]) -> Change:
+    def change(self, row: Row, values: dict[str, Any]) -> Change:
         return Change(store=self.store, now=self.now, above=self.place.above, row=row, values=values)
 
 
-def answer(
-    store: Store, now: int, endpoint: Endpoint, verb: Verb, request: Request
-) -> tuple[int, dict[str, Any] | None]:
+def answer(store: Store, now: int, endpoint: Endpoint, verb: Verb, request: Request) -> _Answer:
     """Do what a request asks for.
 
     Returns:
@@ -67,7 +64,29 @@ def answer(
     """
     place = _locate(store, endpoint, request)
     call = _Call(store=store, now=now, request=request, resource=endpoint.resource, place=place)
-    return _STATUS[verb], _HANDLERS[verb](call)
+    return _HANDLERS[verb](call)
+
+
+def make(
+    resource: Resource, store: Store, now: int, above: Mapping[str, Row], form: Mapping[str, Sequence[str]]
+) -> Change:
+    """Create a row by the rules, within the transaction under way.
+
+    Raises:
+        RequestError: The rules refuse it.
+    """
+    values = read(resource.create, form)
+    values.setdefault("created", now)
+    values.setdefault("updated", values["created"])
+    change = Change(store=store, now=now, above=above, row=None, values=values)
+    _apply(resource, Verb.CREATE, change)
+    row = {**values, "sid": new_sid(resource.prefix), "parent": _parent(resource, above)}
+    _conclude(resource, Verb.CREATE, change, store.insert(resource.table, row))
+    return change
+
+
+def _parent(resource: Resource, above: Mapping[str, Row]) -> int | None:
+    return None if resource.parent is None else int(above[resource.parent.table]["id"])
 
 
 def _locate(store: Store, endpoint: Endpoint, request: Request) -> Place:
@@ -97,7 +116,7 @@ def _find(store: Store, resource: Resource, parent: int | None, request: Request
     raise RequestError(20404, request.path)
 
 
-def _list(call: _Call) -> dict[str, Any]:
+def _list(call: _Call) -> _Answer:
     resource, query = call.resource, call.request.query
     asked = read_page(query, order=resource.order)
     tests, repeated, descending = [], {}, False
@@ -124,32 +143,23 @@ def _list(call: _Call) -> dict[str, Any]:
     )
     page = cut(found, asked, order=resource.order)
     url = call.request.origin + call.request.raw_path
-    return {
+    return 200, {
         "meta": meta(page, asked, key=resource.key, url=url, filters=repeated),
         resource.key: [resource.show(row, call.place) for row in page.rows],
     }
 
 
-def _create(call: _Call) -> dict[str, Any]:
-    resource = call.resource
-    values = read(resource.create, call.request.form)
-    values.setdefault("created", call.now)
-    values.setdefault("updated", values["created"])
-    change = call.change(None, values)
+def _create(call: _Call) -> _Answer:
     with call.store.transaction():
-        _apply(resource, Verb.CREATE, change)
-        row_id = call.store.insert(
-            resource.table, {**values, "sid": new_sid(resource.prefix), "parent": call.parent}
-        )
-        _conclude(resource, Verb.CREATE, change, row_id)
-    return call.show(row_id)
+        change = make(call.resource, call.store, call.now, call.place.above, call.request.form)
+    return (202 if change.goes_on else 201), call.show(change.get("id"))
 
 
-def _fetch(call: _Call) -> dict[str, Any]:
-    return call.resource.show(call.row(), call.place)
+def _fetch(call: _Call) -> _Answer:
+    return 200, call.resource.show(call.row(), call.place)
 
 
-def _update(call: _Call) -> dict[str, Any]:
+def _update(call: _Call) -> _Answer:
     resource, row = call.resource, call.row()
     values = read(resource.update, call.request.form)
     is_empty = not values
@@ -158,18 +168,19 @@ def _update(call: _Call) -> dict[str, Any]:
     with call.store.transaction():
         _apply(resource, Verb.UPDATE, change)
         if is_empty:
-            return resource.show(row, call.place)
+            return 200, resource.show(row, call.place)
         call.store.update(resource.table, row["id"], values)
         _conclude(resource, Verb.UPDATE, change, row["id"])
-    return call.show(row["id"])
+    return 200, call.show(row["id"])
 
 
-def _delete(call: _Call) -> None:
+def _delete(call: _Call) -> _Answer:
     row = call.row()
     change = call.change(row, {})
     with call.store.transaction():
         _apply(call.resource, Verb.DELETE, change)
         call.store.delete(call.resource.table, row["id"])
+    return 204, None
 
 
 def _apply(resource: Resource, verb: Verb, change: Change) -> None:
@@ -183,7 +194,7 @@ def _conclude(resource: Resource, verb: Verb, change: Change, row_id: int) -> No
         effect(change)
 
 
-_HANDLERS: Final[Mapping[Verb, Callable[[_Call], dict[str, Any] | None]]] = {
+_HANDLERS: Final[Mapping[Verb, Callable[[_Call], _Answer]]] = {
     Verb.LIST: _list,
     Verb.CREATE: _create,
     Verb.FETCH: _fetch,

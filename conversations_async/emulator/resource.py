@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum, auto
 from typing import Any, Final
 
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from .errors import RequestError, malformed, missing
 from .store import Row, Store
@@ -40,6 +40,8 @@ class Param:
     #: None: 20001.
     code: int | None = None
     required: bool = False
+    #: Whether all values count, as a list, and not the last one alone.
+    repeated: bool = False
 
     def value(self, text: str) -> Any:
         """Read the parameter's text."""
@@ -68,7 +70,12 @@ def read(parameters: tuple[Param, ...], form: Mapping[str, Sequence[str]]) -> di
     values = {}
     for parameter in parameters:
         if parameter.wire in form:
-            values[parameter.column] = parameter.value(form[parameter.wire][-1])
+            texts = form[parameter.wire]
+            values[parameter.column] = (
+                [parameter.value(text) for text in texts]
+                if parameter.repeated
+                else parameter.value(texts[-1])
+            )
         elif parameter.required:
             raise missing(parameter.wire)
     return values
@@ -86,6 +93,10 @@ class Change:
     row: Row | None
     #: The columns to write. Rules may add to them.
     values: dict[str, Any]
+    #: What a rule keeps from the columns, for an effect.
+    aside: list[Any] = field(factory=list)
+    #: Whether more is being done than the answer shows.
+    goes_on: bool = False
 
     def get(self, column: str) -> Any:
         """What a column will hold."""
@@ -202,5 +213,5 @@ class Version:
         for resource in self.resources:
             shortcuts = (False, True) if self.has_shortcuts and resource.parent else (False,)
             for shortcut in shortcuts:
-                for item in (False, True):
+                for item in (False, True) if resource.verbs - {Verb.CREATE} else (False,):
                     yield Endpoint(version=self.prefix, resource=resource, shortcut=shortcut, item=item)

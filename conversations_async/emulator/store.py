@@ -138,6 +138,18 @@ class Store:
             self._db.rollback()
             raise
 
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Keep everything that is written inside, or, after an exception, nothing; within a transaction."""
+        self._db.execute("SAVEPOINT attempt")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK TO attempt")
+            raise
+        finally:
+            self._db.execute("RELEASE attempt")
+
     def find(self, table: str, **match: Any) -> Row | None:
         """Fetch the row whose columns have these values."""
         where = " AND ".join(f"{column} IS ?" for column in match)
