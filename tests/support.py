@@ -13,8 +13,12 @@ from multidict import CIMultiDict
 
 from conversations_async.response import Response
 
+from .conftest import ACCOUNT_SID, AUTH_TOKEN
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import pytest
 
 #: What the environment may hold for the client.
 VARIABLES = (
@@ -26,6 +30,16 @@ VARIABLES = (
     "TWILIO_EDGE",
     "CONVERSATIONS_BASE_URL",
 )
+
+
+def point_at(url: str, patch: pytest.MonkeyPatch) -> None:
+    """Let the environment name an emulator, and nothing else."""
+    for variable in VARIABLES:
+        patch.delenv(variable, raising=False)
+    patch.setenv("TWILIO_ACCOUNT_SID", ACCOUNT_SID)
+    patch.setenv("TWILIO_AUTH_TOKEN", AUTH_TOKEN)
+    patch.setenv("CONVERSATIONS_BASE_URL", url)
+
 
 #: The same examples in every run, and no deadline: a slow machine is no failure.
 deterministic = settings(deadline=None, derandomize=True)

@@ -23,7 +23,7 @@ from conversations_async import ConversationsClient, __main__, __version__, cli
 from conversations_async.emulator import Emulator
 
 from .conftest import ACCOUNT_SID, AUTH_TOKEN
-from .support import VARIABLES
+from .support import point_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,11 +69,7 @@ def service() -> Iterator[str]:
 @pytest.fixture
 def environment(service: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Point the environment at the emulator."""
-    for variable in VARIABLES:
-        monkeypatch.delenv(variable, raising=False)
-    monkeypatch.setenv("TWILIO_ACCOUNT_SID", ACCOUNT_SID)
-    monkeypatch.setenv("TWILIO_AUTH_TOKEN", AUTH_TOKEN)
-    monkeypatch.setenv("CONVERSATIONS_BASE_URL", service)
+    point_at(service, monkeypatch)
 
 
 def invoke(*arguments: str, **options: Any) -> Any:

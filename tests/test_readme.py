@@ -21,7 +21,7 @@ import conversations_async
 from conversations_async import ConversationsClient, cli
 
 from .conftest import ACCOUNT_SID, AUTH_TOKEN
-from .support import VARIABLES
+from .support import VARIABLES, point_at
 
 if TYPE_CHECKING:
     from sybil import Example
@@ -52,11 +52,7 @@ async def evaluate(example: Example, namespace: dict[str, Any]) -> None:
 @pytest.fixture
 def environment(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """Point the environment at the emulator, as the README says."""
-    for variable in VARIABLES:
-        monkeypatch.delenv(variable, raising=False)
-    monkeypatch.setenv("TWILIO_ACCOUNT_SID", ACCOUNT_SID)
-    monkeypatch.setenv("TWILIO_AUTH_TOKEN", AUTH_TOKEN)
-    monkeypatch.setenv("CONVERSATIONS_BASE_URL", emulator.url)
+    point_at(emulator.url, monkeypatch)
 
 
 @pytest.mark.usefixtures("environment")
