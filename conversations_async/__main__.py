@@ -14,8 +14,6 @@ def main() -> None:
             f"conversations-async: {error.name} is not installed;"
             " the command line needs the extra 'cli' of the package: typer and rich"
         )
-    except KeyboardInterrupt:  # while it imports
-        sys.exit(130)
     run()
 
 

@@ -72,7 +72,7 @@ def version(
 @app.command()
 def demo() -> None:
     """Show what the library does, against an emulator in this process. Needs no account."""
-    _run(demonstrate(Console(highlight=False)))
+    _run(demonstrate(_Console(highlight=False)))
 
 
 @app.command()

@@ -197,7 +197,7 @@ class ConversationsClient(Scope):
         await self._session.close()
 
     async def __aenter__(self) -> Self:
-        self._session.open()
+        self._session.enter()
         return self
 
     async def __aexit__(
@@ -206,7 +206,7 @@ class ConversationsClient(Scope):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self.close()
+        await self._session.leave()
 
     def __repr__(self) -> str:
         # a traceback may show a client whose constructor failed

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import warnings
 from typing import TYPE_CHECKING, Final
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 import aiohttp
+from attrs import define, field
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -53,6 +54,14 @@ async def _pool(max_connections: int) -> AsyncGenerator[aiohttp.ClientSession]:
         yield session
 
 
+@define(eq=False)
+class Pool:
+    """A session, and the calls that go through it now; to let one of them time out is to end it."""
+
+    session: aiohttp.ClientSession
+    calls: set[asyncio.Timeout] = field(factory=set)
+
+
 class OwnConnections:
     """Sessions that are opened when they are needed, each in the loop that runs then, and closed here.
 
@@ -61,42 +70,54 @@ class OwnConnections:
 
     def __init__(self, max_connections: int) -> None:
         self._max_connections = max_connections
-        self._pools: dict[
-            asyncio.AbstractEventLoop,
-            tuple[AsyncGenerator[aiohttp.ClientSession], aiohttp.ClientSession],
-        ] = {}
+        self._pools: dict[asyncio.AbstractEventLoop, tuple[AsyncGenerator[aiohttp.ClientSession], Pool]] = {}
+        self._entered: WeakKeyDictionary[asyncio.AbstractEventLoop, int] = WeakKeyDictionary()
         self._closed: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
 
-    async def session(self) -> aiohttp.ClientSession:
-        """Give the session of the running loop.
+    async def pool(self) -> Pool:
+        """Give the pool of the running loop.
 
         Raises:
-            RuntimeError: It was closed in this loop, and not opened again.
+            RuntimeError: It was closed in this loop, and not entered again.
         """
         loop = asyncio.get_running_loop()
-        pool = self._pools.get(loop)
-        if pool is None or pool[1].closed:
+        found = self._pools.get(loop)
+        if found is None or found[1].session.closed:
             if loop in self._closed:
                 raise RuntimeError("the client is closed: enter it with 'async with' to use it again")
             for ended in [other for other in tuple(self._pools) if other.is_closed()]:
                 self._pools.pop(ended, None)  # another thread may have done so
             keeper = _pool(self._max_connections)
-            pool = self._pools[loop] = keeper, await anext(keeper)
-        return pool[1]
+            found = self._pools[loop] = keeper, Pool(await anext(keeper))
+        return found[1]
 
-    def open(self) -> None:
-        """Allow sessions in the running loop, whether they were closed before or not."""
-        self._closed.discard(asyncio.get_running_loop())
+    def enter(self) -> None:
+        """Allow requests in the running loop, whether they were closed before or not."""
+        loop = asyncio.get_running_loop()
+        self._entered[loop] = self._entered.get(loop, 0) + 1
+        self._closed.discard(loop)
+
+    async def leave(self) -> None:
+        """Close, unless somebody else in the running loop has entered and not left."""
+        loop = asyncio.get_running_loop()
+        self._entered[loop] = self._entered.get(loop, 1) - 1
+        if self._entered[loop] <= 0:
+            await self.close()
 
     async def close(self) -> None:
-        """Close the session of the running loop, and open no other one there."""
+        """End the calls of the running loop, close its session, and open no other one there."""
         loop = asyncio.get_running_loop()
         self._closed.add(loop)
-        if (pool := self._pools.pop(loop, None)) is not None:
-            await pool[0].aclose()
+        self._entered.pop(loop, None)
+        if (found := self._pools.pop(loop, None)) is not None:
+            keeper, pool = found
+            for call in pool.calls:
+                call.reschedule(0)
+            await asyncio.sleep(0)  # they end before the session does, and know why
+            await keeper.aclose()
 
     def __del__(self) -> None:
-        if any(not session.closed for _, session in tuple(self._pools.values())):
+        if any(not pool.session.closed for _, pool in tuple(self._pools.values())):
             warnings.warn(
                 "a client was not closed: use 'async with', or await client.close()",
                 ResourceWarning,
@@ -111,20 +132,23 @@ class BorrowedConnections:
     def __init__(self, session: aiohttp.ClientSession) -> None:
         if session.auth is not None:
             raise ValueError("session must have no auth of its own: the client brings its credentials")
-        self._session = session
+        self._pool = Pool(session)
 
-    async def session(self) -> aiohttp.ClientSession:
+    async def pool(self) -> Pool:
         """Give the session.
 
         Raises:
             RuntimeError: It is closed.
         """
-        if self._session.closed:
+        if self._pool.session.closed:
             raise RuntimeError("the borrowed aiohttp session is closed: keep it open as long as the client")
-        return self._session
+        return self._pool
 
-    def open(self) -> None:
+    def enter(self) -> None:
         """Do nothing: the session is open."""
+
+    async def leave(self) -> None:
+        """Do nothing: who opened the session closes it."""
 
     async def close(self) -> None:
         """Do nothing: who opened the session closes it."""

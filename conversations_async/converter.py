@@ -9,14 +9,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from enum import Enum, StrEnum
 from typing import TYPE_CHECKING, Any, Self, TypeVar, get_origin
 from urllib.parse import urlencode
 
 import attrs
-import msgspec
 from cattrs import Converter, override, transform_error
 from cattrs.cols import (
     homogenous_tuple_structure_factory,
@@ -26,6 +24,7 @@ from cattrs.cols import (
 )
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn
 
+from ._json import loads
 from .errors import DecodeError
 
 if TYPE_CHECKING:
@@ -70,8 +69,8 @@ class Attributes:
             DecodeError: The attributes are not JSON. The API does not accept such ones.
         """
         try:
-            return msgspec.json.decode(self.attributes) if self.attributes else {}
-        except (msgspec.DecodeError, RecursionError) as error:
+            return loads(self.attributes) if self.attributes else {}
+        except ValueError as error:
             raise DecodeError(message=str(error), model=type(self).__name__, field="attributes") from None
 
 
@@ -177,8 +176,6 @@ def _converter(*, detailed: bool) -> Converter:
     return converter
 
 
-_HALF_A_PAIR = re.compile(rb"\\u[dD][89a-fA-F]")
-
 #: What the quick one refuses goes through the careful one, whose bookkeeping names the field.
 _quick, _careful = _converter(detailed=False), _converter(detailed=True)
 
@@ -235,20 +232,11 @@ def decode_page(response: Response, model: type[T]) -> tuple[list[T], PageMeta]:
 
 def _load(response: Response, name: str) -> Any:
     try:
-        return msgspec.json.decode(response.body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        if _HALF_A_PAIR.search(response.body):
-            with suppress(ValueError, RecursionError, msgspec.DecodeError):
-                return _mended(json.loads(response.body))
+        return loads(response.body)
+    except ValueError as error:
         kind = response.headers.get("Content-Type", "no content type")
-        reason = f"the body ({len(response.body)} bytes, {kind}) is no JSON: {error}"
-        raise _unreadable(response, name, "", reason) from None
-
-
-def _mended(value: Any) -> Any:
-    """Replace half surrogate pairs: a page must not fail because somebody cut a text within an emoji."""
-    text = json.dumps(value, ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return msgspec.json.decode(text)
+        reason = f"the body ({len(response.body)} bytes, {kind}) is {error}"
+    raise _unreadable(response, name, "", reason)
 
 
 def _structured(response: Response, value: Any, shape: Any, name: str) -> Any:
@@ -362,11 +350,11 @@ def encode_json(name: str, value: str | Mapping[str, Any] | None) -> str | None:
         return None
     try:
         if isinstance(value, str):
-            msgspec.json.decode(value)
+            loads(value)
             return value
         if isinstance(value, Mapping):
             return json.dumps(dict(value), ensure_ascii=False, allow_nan=False, default=_as_dict)
-    except (TypeError, ValueError, RecursionError, msgspec.DecodeError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{name} is not JSON: {error}") from None
     raise ValueError(f"{name} must be a mapping or a string of JSON, got a {type(value).__name__}")
 

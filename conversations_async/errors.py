@@ -23,9 +23,9 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 from attrs import define, field
 
+from ._json import loads
 from .retry import parse_retry_after
 
 if TYPE_CHECKING:
@@ -131,8 +131,8 @@ class APIError(ConversationsError):
 
 def _json_object(body: bytes) -> dict[str, Any]:
     try:
-        value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        value = loads(body)
+    except ValueError:
         return {}
     return value if isinstance(value, dict) else {}
 

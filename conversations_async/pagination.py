@@ -106,8 +106,10 @@ class Stream(Generic[T]):
             read.add(hash(link))
             if left is not None:
                 if len(page.items) > left:
-                    place, skipped = split_cursor(link)
-                    page = evolve(page, items=page.items[:left], cursor=f"{place}#{skipped + left}")
+                    items = page.items[:left]
+                    place, skipped, _ = split_cursor(link)
+                    cursor = f"{place}#{skipped + left},{getattr(items[-1], 'sid', '')}"
+                    page = evolve(page, items=items, cursor=cursor)
                 left -= len(page.items)
             yield page
             if left == 0 or not page.next_page_url:
@@ -145,10 +147,11 @@ async def _ahead(pages: AsyncGenerator[Page[T]], depth: int) -> AsyncGenerator[P
         await asyncio.gather(task, return_exceptions=True)
 
 
-def split_cursor(cursor: str) -> tuple[str, int]:
-    """Divide a cursor into the place of a page, and how many of its items were consumed before."""
-    place, _, skipped = cursor.partition("#")
-    return place, int(skipped or 0)
+def split_cursor(cursor: str) -> tuple[str, int, str]:
+    """Divide a cursor: the place of a page, how many of its items are consumed, and the last one's SID."""
+    place, _, consumed = cursor.partition("#")
+    count, _, sid = consumed.partition(",")
+    return place, int(count or 0), sid
 
 
 def _refused(link: str, reason: str) -> PaginationError:

@@ -25,7 +25,7 @@ PAGE_SIZE_MAX = 1000
 
 WebhookFlag = Literal["true", "false"]
 
-_CURSOR = re.compile(r"/[!\"$->@-~]+(\?[!\"$-~]*)?(#[0-9]{1,4})?")
+_CURSOR = re.compile(r"/[!\"$->@-~]+(\?[!\"$-~]*)?(#[0-9]{1,4}(,[0-9A-Za-z]*)?)?")
 _SID = re.compile(r"[A-Z]{2}[0-9a-fA-F]{32}")
 
 
@@ -94,22 +94,24 @@ class Repository(Generic[T]):
     def _checked_cursor(self, cursor: str) -> str:
         if not isinstance(cursor, str) or not _CURSOR.fullmatch(cursor):
             raise ValueError("cursor must be the cursor of a page")
-        place, _ = split_cursor(cursor)
+        place, _, _ = split_cursor(cursor)
         ours, theirs = self._path.split("/"), place.partition("?")[0].split("/")
-        # the API writes a SID where the client may have a unique name
+        # a SID and a unique name may mean the same: which of the two the API writes is not ours to say
         if len(ours) != len(theirs) or not all(
-            unquote(one) == unquote(other) or (_SID.fullmatch(other) and not _SID.fullmatch(one))
+            unquote(one) == unquote(other) or bool(_SID.fullmatch(one)) != bool(_SID.fullmatch(other))
             for one, other in zip(ours, theirs, strict=True)
         ):
             raise ValueError("cursor must be the cursor of a page of this list, not of another one")
         return cursor
 
     async def _read(self, link: str) -> Page[T]:
-        place, skipped = split_cursor(link)
+        place, consumed, last = split_cursor(link)
         response = await self._session.request("GET", self._url(place))
         items, meta = decode_page(response, self.model)
+        # what was deleted or added since then may have moved the last item; if it is gone, the count must do
+        sids = [getattr(item, "sid", None) for item in items] if last else []
         return Page(
-            items=items[skipped:],
+            items=items[sids.index(last) + 1 if last in sids else consumed :],
             index=meta.page,
             page_size=meta.page_size,
             cursor=self._session.hosts.own_link(self._product, meta.next_page_url),
@@ -170,7 +172,8 @@ class Streamable(Repository[T]):
             limit: Items in all at the most; no page beyond is requested. None reads to the end.
             read_ahead: Pages that are fetched before they are asked for; 0 never sends a request early.
             cursor: Go on after the page that had this cursor; None begins at the first page. It carries the
-                page size and the filters of the stream that it came from; those given here do not count.
+                page size and the filters of the stream that it came from; those given here do not count. Of
+                a page that ``limit`` cut, it goes on after the last item, wherever that is on the page now.
 
         Raises:
             ValueError: A figure is out of range, or the cursor is none of such a list.

@@ -128,8 +128,20 @@ class SessionManager:
         data = None if form is None else encode_fields(form).encode()
         call = _Call(method=method, url=url, headers=headers, data=data)
 
-        # one session for all attempts: a client that is closed meanwhile is not opened again by a retry
-        session = await self._connections.session()
+        pool = await self._connections.pool()
+        scope = asyncio.timeout(None)
+        try:
+            async with scope:
+                pool.calls.add(scope)
+                return await self._attempts(pool.session, call)
+        except TimeoutError:
+            if not scope.expired():
+                raise  # one of our own
+        finally:
+            pool.calls.discard(scope)
+        raise TransportError(message="the client was closed meanwhile", method=method, path=url.raw_path)
+
+    async def _attempts(self, session: aiohttp.ClientSession, call: _Call) -> Response:
         clock = asyncio.get_running_loop().time
         start = clock()
         unsure = False  # whether an attempt that failed may have done its work all the same
@@ -143,34 +155,36 @@ class SessionManager:
                 failure, status, sent, retry_after = error, None, error.sent, None
             else:
                 # a DELETE that is repeated may find that the first one was carried out
-                if response.ok or (unsure and method == "DELETE" and response.status == 404):
+                if response.ok or (unsure and call.method == "DELETE" and response.status == 404):
                     return response
                 failure = APIError.from_response(response)
                 status, sent, retry_after = failure.status, True, failure.retry_after
             wait = self._retry.delay(
                 attempt,
-                method=method,
+                method=call.method,
                 status=status,
                 sent=sent,
                 retry_after=retry_after,
                 elapsed=clock() - start,
             )
-            if wait is None or session.closed:
+            if wait is None:
                 raise failure
             unsure = unsure or (sent and status != 429)
             reason = status or type(failure).__name__
             log.warning("%s: %s; attempt %d follows in %.2f s", call, reason, attempt + 1, wait)
             await asyncio.sleep(wait)
-            if session.closed:
-                raise failure
         raise AssertionError  # pragma: no cover  # count() does not end
 
-    def open(self) -> None:
-        """Allow requests in the running loop again, after a ``close`` there."""
-        self._connections.open()
+    def enter(self) -> None:
+        """Allow requests in the running loop, also after a ``close`` there."""
+        self._connections.enter()
+
+    async def leave(self) -> None:
+        """Close, unless somebody else in the running loop has entered and not left."""
+        await self._connections.leave()
 
     async def close(self) -> None:
-        """Close the own connections of the running loop; a borrowed session stays open."""
+        """End the calls of the running loop and close its connections; a borrowed session goes on."""
         await self._connections.close()
 
 
@@ -179,7 +193,7 @@ async def _attempt(session: aiohttp.ClientSession, call: _Call, attempt: int, se
     clock = asyncio.get_running_loop().time
     start = clock()
     status = request_id = None
-    # `connect` is told apart from the rest only if it ends first; times are not to be rounded up
+    # The wait for a connection is told from the rest only if its time ends first; nothing is rounded up.
     limits = aiohttp.ClientTimeout(total=seconds, connect=seconds * 0.95, ceil_threshold=math.inf)
     try:
         async with session.request(
@@ -207,12 +221,6 @@ async def _attempt(session: aiohttp.ClientSession, call: _Call, attempt: int, se
         sent = not isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
         # what is about an answer holds the request, with its credentials
         cause = None if isinstance(error, aiohttp.ClientResponseError | aiohttp.ClientPayloadError) else error
-    except asyncio.CancelledError:
-        # a session that is closed cancels what waits for one of its connections; nobody cancelled the task
-        task = asyncio.current_task()
-        if not session.closed or task is None or task.cancelling():
-            raise
-        reason, kind, sent, cause = "the client was closed meanwhile", TransportError, False, None
     finally:
         log.debug(
             "%s %s in %.0f ms (attempt %d, request %s)",
@@ -238,7 +246,7 @@ def _reason(error: Exception, seconds: float) -> str:
     """Say what an exception of aiohttp means; its own text may hold the address, or parts of the answer."""
     match error:
         case aiohttp.ConnectionTimeoutError():
-            return f"no connection within {seconds:.3g} s"
+            return f"no connection within {seconds * 0.95:.3g} s"
         case TimeoutError():
             return f"no whole answer within {seconds:.3g} s"
         case aiohttp.ClientConnectorError():

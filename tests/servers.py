@@ -54,6 +54,8 @@ class Scripted:
 
     script: deque[bytes | None]
     port: int = 0
+    #: Whether an answer that is not whole is left at that, and not ended by closing the connection.
+    hold: bool = False
     requests: list[Request] = field(factory=list)
     #: Connections that are open now, and were open at a time at the most.
     connections: int = 0
@@ -115,4 +117,7 @@ class Scripted:
         writer.write(entry)
         await writer.drain()
         length = entry.partition(b"\r\n\r\n")[0].partition(b"Content-Length: ")[2].partition(b"\r\n")[0]
-        return bool(length) and len(entry.partition(b"\r\n\r\n")[2]) == int(length)
+        whole = bool(length) and len(entry.partition(b"\r\n\r\n")[2]) == int(length)
+        if not whole and self.hold:
+            await reader.read()  # until the client gives up
+        return whole

@@ -57,7 +57,6 @@ MUTE_BODIES = {
     "broken": b'{"code": 20001, "message": "cut o',
     "invalid-utf-8": b"\xff\xfe\x00",
     "invalid-utf-8-in-a-string": b'{"message": "\xff"}',
-    "half-a-surrogate-pair": b'{"message": "\\ud800"}',
     "deep-list": b"[" * 100_000,
     "deep-object": b'{"message":' * 100_000,
     "list": b'[{"code": 20001, "message": "in a list"}]',

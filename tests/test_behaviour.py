@@ -194,6 +194,22 @@ async def test_a_stream_meets_what_is_written_meanwhile(client: ConversationsCli
     assert seen == [0, 1, 2, 4, 5, 6]
 
 
+@pytest.mark.parametrize("order", [Order.ASC, Order.DESC])
+async def test_the_cursor_of_a_cut_page_outlives_changes(client: ConversationsClient, order: Order) -> None:
+    """What is added or deleted before the place where the limit cut neither hides nor repeats a message."""
+    conversation = await client.conversations.create()
+    messages = client.messages(conversation.sid)
+    written = [await messages.create(body=str(number)) for number in range(10)]
+    (page,) = [page async for page in messages.stream(order=order, limit=4).pages()]
+    read = [message.index for message in page.items]
+    for number in read[:2]:
+        await messages.delete(written[number or 0].sid)
+    await messages.create(body="new")
+    assert page.cursor is not None
+    read += [message.index async for message in messages.stream(cursor=page.cursor)]
+    assert read == (list(range(11)) if order is Order.ASC else list(range(9, -1, -1)))
+
+
 async def test_conversations_are_filtered(client: ConversationsClient) -> None:
     """By state and by day of creation, both ends included."""
     for day in (1, 2, 3):

@@ -452,6 +452,13 @@ def test_half_an_emoji_does_not_cost_a_page(wire: bytes, text: str) -> None:
     assert (message.sid, message.body, message.index) == ("a", text, 7)
 
 
+def test_half_an_emoji_in_attributes() -> None:
+    """Attributes with half of a surrogate pair, which is JSON, can be read, and sent as they are."""
+    text = r'{"x": "\ud83d"}'
+    assert read({"sid": "a", "attributes": text}).parsed_attributes == {"x": "\ufffd"}
+    assert encode_json("attributes", text) is text
+
+
 def test_half_an_emoji_makes_no_json_of_what_is_none() -> None:
     """What is no JSON for another reason, too, is refused as before."""
     for body in rb'{"sid": "\ud83d"', rb'{"sid": "\ud83d", "index": NaN}':

@@ -846,6 +846,9 @@ class TestConversationWithParticipants:
         [
             ["{"],
             ["[]"],
+            ['{"messaging_binding": [1]}'],
+            ['{"identity": ["alice"]}'],
+            [r'{"identity": "\ud83d"}'],
             ['"alice"'],
             ['{"messaging_binding": "sms"}'],
             [f'{{"identity": "{each}"}}' for each in range(11)],

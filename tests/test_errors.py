@@ -131,6 +131,12 @@ def test_a_copy_has_the_arguments_too(how: str) -> None:
     assert COPIES[how](error).args == error.args != ()
 
 
+def test_half_an_emoji_does_not_cost_the_code() -> None:
+    """An error that quotes a text that was cut within an emoji is read all the same."""
+    error = APIError.from_response(answer(rb'{"code": 50353, "message": "name \ud83d taken"}', 409))
+    assert (error.code, error.message) == (50353, "name \ufffd taken")
+
+
 def test_the_tree_is_complete() -> None:
     """The module defines the error classes of the tree and no other ones."""
     defined = {

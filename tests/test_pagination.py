@@ -284,7 +284,6 @@ async def test_the_cursor_of_a_cut_page_loses_nothing(server: Server) -> None:
         f"/v2{PATH[3:]}?Page=1",
         f"/v1/Conversations/{CONVERSATION}/Participants?Page=1",
         f"/v1/Conversations/{'CH' + 'f' * 32}/Messages?Page=1",
-        "/v1/Conversations/parrots/Messages?Page=1",
         f"/v1/Services/{'IS' + 'f' * 32}/Conversations/{CONVERSATION}/Messages?Page=1",
     ],
 )
@@ -303,6 +302,22 @@ async def test_a_cursor_of_a_list_with_a_unique_name(server: Server, place: str)
     messages = server.clients[0].messages("my parrots")
     assert len(await messages.stream(cursor=cursor).list()) == 1
     assert server.requests[0].target == cursor
+
+
+async def test_a_cursor_with_a_unique_name_of_a_list_with_a_sid(server: Server) -> None:
+    """What was begun by name can be gone on with by SID."""
+    server.say((numbered(1), None))
+    cursor = "/v1/Conversations/my%20parrots/Messages?PageToken=x"
+    assert len(await server.messages().stream(cursor=cursor).list()) == 1
+
+
+async def test_a_cut_page_whose_last_item_is_gone(server: Server) -> None:
+    """Where the item that the cursor names is no longer on its page, the count of items must do."""
+    server.say((numbered(5), None))
+    (page,) = [page async for page in server.messages().stream(limit=2).pages()]
+    server.say((numbered(1) + numbered(3, 2), None))
+    resumed = await server.messages().stream(cursor=page.cursor).list()
+    assert [message.index for message in resumed] == [3, 4]
 
 
 async def test_stopping_early_leaves_nothing(server: Server) -> None:

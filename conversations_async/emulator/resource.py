@@ -185,9 +185,9 @@ class Endpoint:
 
     @property
     def pattern(self) -> str:
-        """The path, with the table's name in place of each SID."""
+        """The path, with the table's name in place of each SID, which may be any text but a slash."""
         line = self.resource.line[1:] if self.shortcut else self.resource.line
-        path = self.version + "".join(f"/{step.path}/{{{step.table}}}" for step in line)
+        path = self.version + "".join(rf"/{step.path}/{{{step.table}:[^\x2f]+}}" for step in line)
         return path if self.item else path.rpartition("/")[0]
 
     def verb(self, method: str) -> Verb | None:

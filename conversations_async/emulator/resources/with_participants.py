@@ -34,12 +34,23 @@ def _participant(text: str) -> dict[str, list[str]]:
     if not isinstance(members, dict):
         raise ValueError(text)  # noqa: TRY004 - the parsers' word for a malformed value
     binding = members.pop("messaging_binding", None) or {}
-    members |= {f"messaging_binding.{name}": value for name, value in dict(binding).items()}
+    if not isinstance(binding, dict):
+        raise ValueError(text)  # noqa: TRY004 - as above
+    members |= {f"messaging_binding.{name}": value for name, value in binding.items()}
     return {
-        _MEMBERS[name]: [value if isinstance(value, str) else json.dumps(value)]
+        _MEMBERS[name]: [_text(name, value)]
         for name, value in members.items()
         if name in _MEMBERS and value is not None
     }
+
+
+def _text(name: str, value: Any) -> str:
+    if name == "attributes" and not isinstance(value, str):
+        value = json.dumps(value)
+    if not isinstance(value, str):
+        raise ValueError(name)  # noqa: TRY004 - as above
+    value.encode()  # a ValueError for half of a surrogate pair
+    return value
 
 
 def _set_participants_aside(change: Change) -> None:
