@@ -11,7 +11,7 @@ import sys
 from contextlib import suppress
 from datetime import UTC
 from pathlib import Path  # noqa: TC003  # typer reads the annotations
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
@@ -26,12 +26,15 @@ from .errors import ConversationsError
 from .repository import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, Order
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
     from datetime import datetime
 
     from .client import Scope
+    from .pagination import Stream
     from .resources.conversations import Conversation
     from .resources.messages import Message
+
+T = TypeVar("T")
 
 app = typer.Typer(
     name="conversations-async",
@@ -118,14 +121,10 @@ def messages(
     CONVERSATIONS_BASE_URL from the environment.
     """
 
-    async def print_messages() -> None:
-        console = _Console(highlight=False, soft_wrap=True)
-        async with ConversationsClient.from_env() as client:
-            repository = _scope(client, service).messages(conversation)
-            async for message in repository.stream(order=order, page_size=page_size, limit=limit):
-                console.show(encode_model(message) if json else _message_line(message))
+    def stream(scope: Scope) -> Stream[Message]:
+        return scope.messages(conversation).stream(order=order, page_size=page_size, limit=limit)
 
-    _run(print_messages())
+    _run(_print(stream, service, None if json else _message_line))
 
 
 @app.command()
@@ -142,14 +141,20 @@ def conversations(
     CONVERSATIONS_BASE_URL from the environment.
     """
 
-    async def print_conversations() -> None:
-        console = _Console(highlight=False, soft_wrap=True)
-        async with ConversationsClient.from_env() as client:
-            repository = _scope(client, service).conversations
-            async for conversation in repository.stream(page_size=page_size, limit=limit):
-                console.show(encode_model(conversation) if json else _conversation_line(conversation))
+    def stream(scope: Scope) -> Stream[Conversation]:
+        return scope.conversations.stream(page_size=page_size, limit=limit)
 
-    _run(print_conversations())
+    _run(_print(stream, service, None if json else _conversation_line))
+
+
+async def _print(
+    stream: Callable[[Scope], Stream[T]], service: str | None, line: Callable[[T], Text] | None
+) -> None:
+    """Print what a stream yields as it arrives: by a line of text each, or as JSON."""
+    console = _Console(highlight=False, soft_wrap=True)
+    async with ConversationsClient.from_env() as client:
+        async for item in stream(client if service is None else client.service(service)):
+            console.show(encode_model(item) if line is None else line(item))
 
 
 class _Console(Console):
@@ -165,10 +170,6 @@ class _Console(Console):
     def on_broken_pipe(self) -> NoReturn:
         """Raise what happened; by itself, rich would end the process with exit code 1."""
         raise BrokenPipeError
-
-
-def _scope(client: ConversationsClient, service: str | None) -> Scope:
-    return client if service is None else client.service(service)
 
 
 def _message_line(message: Message) -> Text:

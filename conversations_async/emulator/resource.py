@@ -108,6 +108,20 @@ class Change:
 Rule = Callable[[Change], None]
 
 
+def is_free(table: str, column: str, *, below: str, code: int) -> Rule:
+    """Make the rule that a value is once in a column, below one row of another table."""
+
+    def rule(change: Change) -> None:
+        wanted = change.values.get(column)
+        if wanted is None:
+            return
+        holder = change.store.find(table, parent=change.above[below]["id"], **{column: wanted})
+        if holder is not None and (change.row is None or holder["id"] != change.row["id"]):
+            raise RequestError(code)
+
+    return rule
+
+
 @frozen(kw_only=True)
 class Place:
     """Where a collection is, seen by the one who asked: what a row needs for being shown."""

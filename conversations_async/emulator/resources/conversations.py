@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from ..errors import RequestError
-from ..resource import DATES, Change, Filter, Param, Place, Resource, Verb
+from ..resource import DATES, Change, Filter, Param, Place, Resource, Verb, is_free
 from ..store import Row
 from ..wire import (
     choice,
@@ -70,15 +70,6 @@ def _still_open(change: Change) -> None:
         raise RequestError(50377)
 
 
-def _name_is_free(change: Change) -> None:
-    wanted = change.values.get("unique_name")
-    if wanted is None:
-        return
-    holder = change.store.find("conversations", parent=change.above["services"]["id"], unique_name=wanted)
-    if holder is not None and (change.row is None or holder["id"] != change.row["id"]):
-        raise RequestError(50353)
-
-
 def _start_timers(change: Change) -> None:
     # Both timers count from one moment: the update that set them, or the last message since.
     if change.row is None or not change.values.keys().isdisjoint({"timer_inactive", "timer_closed"}):
@@ -99,6 +90,8 @@ def wake_conversation(change: Change) -> None:
         values |= {"state": "active", "updated": change.now}
     change.store.update("conversations", conversation["id"], values)
 
+
+_name_is_free = is_free("conversations", "unique_name", below="services", code=50353)
 
 _PARAMETERS: Final = (
     Param("FriendlyName", "friendly_name", name(256), 50003),

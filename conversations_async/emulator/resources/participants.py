@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from ..errors import RequestError, missing
-from ..resource import DATES, Change, Param, Place, Resource, Verb
+from ..resource import DATES, Change, Param, Place, Resource, Verb, is_free
 from ..store import Row
 from ..wire import (
     address,
@@ -83,15 +83,6 @@ def _binding_still_holds(change: Change) -> None:
         raise RequestError(removal if change.values[changed[-1]] is None else value) from error
 
 
-def _identity_is_free(change: Change) -> None:
-    who = change.values.get("identity")
-    if who is None:
-        return
-    holder = change.store.find("participants", parent=change.above["conversations"]["id"], identity=who)
-    if holder is not None and (change.row is None or holder["id"] != change.row["id"]):
-        raise RequestError(50433)
-
-
 def _pair_is_free(change: Change) -> None:
     own, proxy = change.get("address"), change.get("proxy_address")
     if own is None or proxy is None:
@@ -107,6 +98,8 @@ def _date_the_reading(change: Change) -> None:
         unread = change.values["last_read_message_index"] is None
         change.values.setdefault("last_read_timestamp", None if unread else change.now)
 
+
+_identity_is_free = is_free("participants", "identity", below="conversations", code=50433)
 
 _IDENTITY: Final = Param("Identity", "identity", identity, 50207)
 _ADDRESS: Final = Param("MessagingBinding.Address", "address", address(empty=50411, malformed=50407))
