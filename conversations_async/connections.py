@@ -13,10 +13,10 @@ from attrs import define, field
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-_KEEPALIVE: Final = (
-    15.0  # seconds; a longer one meets more connections that the other side has closed already
-)
-_DNS_TTL: Final = 300  # seconds
+#: Seconds; a longer one meets more connections that the other side has closed already.
+_KEEPALIVE: Final = 15.0
+#: Seconds.
+_DNS_TTL: Final = 300
 
 
 class ConnectionLostError(aiohttp.ClientConnectionError):

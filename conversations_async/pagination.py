@@ -98,9 +98,8 @@ class Stream(Generic[T]):
 
     async def _follow(self) -> AsyncGenerator[Page[T]]:
         link, left = self._link, self._limit
-        read = set[
-            int
-        ]()  # hashes of links: a list may have many pages, and a link has hundreds of characters
+        # hashes of links: a list may have many pages, and a link has hundreds of characters
+        read = set[int]()
         while True:
             page = await self._read(link)
             read.add(hash(link))

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from attrs import field, frozen
+
+#: The header in which the API gives the id of a request.
+REQUEST_ID: Final = "Twilio-Request-Id"
 
 
 @frozen(kw_only=True)
@@ -29,4 +33,4 @@ class Response:
     @property
     def request_id(self) -> str | None:
         """The id under which the API's support finds the request (``RQ`` and 32 hex digits)."""
-        return self.headers.get("Twilio-Request-Id")
+        return self.headers.get(REQUEST_ID)

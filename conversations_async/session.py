@@ -23,7 +23,7 @@ from ._version import __version__
 from .connections import BorrowedConnections, ConnectionLostError, OwnConnections
 from .converter import encode_fields, encode_flag
 from .errors import APIError, RequestTimeoutError, TransportError
-from .response import Response
+from .response import REQUEST_ID, Response
 
 if TYPE_CHECKING:
     from .hosts import Hosts
@@ -206,7 +206,7 @@ async def _attempt(session: aiohttp.ClientSession, call: _Call, attempt: int, se
             raise_for_status=False,
             timeout=limits,
         ) as answer:
-            status, request_id = answer.status, answer.headers.get("Twilio-Request-Id")
+            status, request_id = answer.status, answer.headers.get(REQUEST_ID)
             return Response(
                 method=call.method,
                 path=call.url.raw_path,

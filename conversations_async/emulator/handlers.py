@@ -152,7 +152,7 @@ def _list(call: _Call) -> _Answer:
 def _create(call: _Call) -> _Answer:
     with call.store.transaction():
         change = make(call.resource, call.store, call.now, call.place.above, call.request.form)
-    return (202 if change.goes_on else 201), call.show(change.get("id"))
+    return (202 if change.deferred else 201), call.show(change.get("id"))
 
 
 def _fetch(call: _Call) -> _Answer:

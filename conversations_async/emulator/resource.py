@@ -93,10 +93,8 @@ class Change:
     row: Row | None
     #: The columns to write. Rules may add to them.
     values: dict[str, Any]
-    #: What a rule keeps from the columns, for an effect.
-    aside: list[Any] = field(factory=list)
-    #: Whether more is being done than the answer shows.
-    goes_on: bool = False
+    #: What is to be done after the row is written, and is not in the answer.
+    deferred: list[Any] = field(factory=list)
 
     def get(self, column: str) -> Any:
         """What a column will hold."""

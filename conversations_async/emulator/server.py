@@ -82,13 +82,12 @@ class Emulator:
         try:
             await runner.setup()
             await web.TCPSite(runner, self._host, self._port).start()
-        except OSError as error:
+        except BaseException as error:
             await runner.cleanup()
+            if not isinstance(error, OSError):
+                raise
             where = f"{self._host}:{self._port}"
             raise OSError(error.errno, f"cannot listen on {where}: {error.strerror or error}") from error
-        except BaseException:
-            await runner.cleanup()
-            raise
         self._runner = runner
 
     async def close(self) -> None:

@@ -53,22 +53,21 @@ def _text(name: str, value: Any) -> str:
     return value
 
 
-def _set_participants_aside(change: Change) -> None:
-    change.aside = change.values.pop("participants", [])
-    if len(change.aside) > _MOST:
+def _defer_participants(change: Change) -> None:
+    change.deferred = change.values.pop("participants", [])
+    if len(change.deferred) > _MOST:
         raise malformed("Participant")
 
 
 def _create_participants(change: Change) -> None:
     # The API does this after it has answered, and tells nobody of a failure but by the conversation's state.
     # Here it is done at once; so that the answer need not be waited for, its state is never "initializing".
-    if change.row is None or not change.aside:
+    if change.row is None or not change.deferred:
         return
-    change.goes_on = True
     above = {**change.above, "conversations": change.row}
     try:
         with change.store.attempt():
-            for form in change.aside:
+            for form in change.deferred:
                 make(PARTICIPANTS, change.store, change.now, above, form)
     except RequestError:
         change.store.update("conversations", change.row["id"], {"state": "closed"})
@@ -87,6 +86,6 @@ WITH_PARTICIPANTS: Final[Resource] = evolve(
     verbs=frozenset({Verb.CREATE}),
     show=_show,
     create=(*CONVERSATIONS.create, Param("Participant", "participants", _participant, repeated=True)),
-    rules={Verb.CREATE: (_set_participants_aside, *CONVERSATIONS.rules[Verb.CREATE])},
+    rules={Verb.CREATE: (_defer_participants, *CONVERSATIONS.rules[Verb.CREATE])},
     effects={Verb.CREATE: (_create_participants,)},
 )
