@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from yarl import URL
 
 from conversations_async.emulator import Emulator, create_app
@@ -95,6 +95,18 @@ class Api:
         answer = await self.get(path)
         assert answer.status == 200, answer.body
         return answer.body
+
+    async def upload(self, path: str, data: Any = b"Ahoy", kind: str = "text/plain") -> Answer:
+        """Send a file."""
+        headers = {"Authorization": self.authorization or "", "Content-Type": kind}
+        async with self.session.post(self.origin + path, data=data, headers=headers) as response:
+            return Answer(response.status, await response.json(), dict(response.headers))
+
+    async def media(self, service: str) -> str:
+        """Upload a file that must go in, and give its SID."""
+        answer = await self.upload(f"/v1/Services/{service}/Media?Filename=a.txt")
+        assert answer.status == 201, answer.body
+        return str(answer.body["sid"])
 
     async def pages(self, path: str) -> list[Any]:
         """Follow next_page_url to the end."""
@@ -526,11 +538,13 @@ class TestServices:
         service = await api.make("/v1/Services", FriendlyName="Shop")
         inside = f"/v1/Services/{service['sid']}/Conversations"
         room = await api.make(inside)
-        await api.make(f"{inside}/{room['sid']}/Messages", MediaSid=MEDIA)
-        await api.delete(f"/v1/Services/{service['sid']}")
+        media = await api.media(service["sid"])
+        await api.make(f"{inside}/{room['sid']}/Messages", MediaSid=media)
+        await api.make(f"/v1/Services/{service['sid']}/Users", Identity="alice")
+        assert (await api.delete(f"/v1/Services/{service['sid']}")).status == 204
         assert (await api.get(f"{inside}/{room['sid']}")).refusal == (404, 20404)
-        again = await api.make("/v1/Conversations")
-        await api.make(f"/v1/Conversations/{again['sid']}/Messages", MediaSid=MEDIA)
+        assert (await api.get(f"/v1/Services/{service['sid']}/Media/{media}/Content")).refusal == (404, 20404)
+        assert (await api.get(f"/v1/Services/{service['sid']}/Users/alice")).refusal == (404, 20404)
 
 
 class TestConversations:
@@ -949,15 +963,38 @@ class TestMessages:
         assert (await api.make(f"{path}/Messages", Body="x", Author="alice"))["delivery"]["total"] == 1
 
     async def test_media(self, api: Api, path: str) -> None:
-        """A media message lists one medium, may lack a body, and keeps the medium for itself."""
-        made = await api.make(f"{path}/Messages", MediaSid=MEDIA)
+        """A media message lists one file, may lack a body, and keeps the file for itself."""
+        room = await api.show(path)
+        media = await api.media(room["chat_service_sid"])
+        made = await api.make(f"{path}/Messages", MediaSid=media)
         assert made["body"] is None
-        assert made["media"] == [
-            {"sid": MEDIA, "size": 0, "content_type": "application/octet-stream", "filename": None}
-        ]
-        assert (await api.post(f"{path}/Messages", MediaSid=MEDIA)).refusal == (409, 50508)
+        assert made["media"] == [{"sid": media, "size": 4, "content_type": "text/plain", "filename": "a.txt"}]
+        assert (await api.post(f"{path}/Messages", MediaSid=media)).refusal == (409, 50508)
         assert (await api.post(made["url"], Body="x")).refusal == (400, 50509)
         assert (await api.change(made["url"], Author="bob"))["author"] == "bob"
+
+    async def test_media_knows_its_message(self, api: Api, path: str) -> None:
+        """The file names message and conversation as long as the message is there, then it is free again."""
+        room = await api.show(path)
+        media = await api.media(room["chat_service_sid"])
+        message = await api.make(f"{path}/Messages", MediaSid=media, Body="see")
+        assert message["body"] == "see"
+        place = f"/v1/Services/{room['chat_service_sid']}/Media/{media}"
+        shown = await api.show(place)
+        assert (shown["message_sid"], shown["channel_sid"]) == (message["sid"], room["sid"])
+        await api.delete(message["url"])
+        shown = await api.show(place)
+        assert (shown["message_sid"], shown["channel_sid"]) == (None, None)
+        again = await api.make(f"{path}/Messages", MediaSid=media)
+        assert (await api.delete(place)).status == 204
+        assert await api.show(again["url"]) == again
+
+    async def test_unknown_media(self, api: Api, path: str) -> None:
+        """Only what was uploaded to the same service can be sent, and a refusal costs no index."""
+        service = await api.make("/v1/Services", FriendlyName="Shop")
+        for media in (MEDIA, await api.media(service["sid"])):
+            assert (await api.post(f"{path}/Messages", MediaSid=media)).refusal == (400, 50507)
+        assert (await api.make(f"{path}/Messages", Body="x"))["index"] == 0
 
     async def test_content(self, api: Api, path: str) -> None:
         """A content template takes the place of body and media."""
@@ -1055,7 +1092,8 @@ class TestReceipts:
                     MessagingBinding__Address=f"whatsapp:+1555{number}",
                     MessagingBinding__ProxyAddress="whatsapp:+15550",
                 )
-            message = await api.make(room["links"]["messages"], MediaSid=MEDIA)
+            media = await api.media(room["chat_service_sid"])
+            message = await api.make(room["links"]["messages"], MediaSid=media)
             receipts = await api.show(message["links"]["delivery_receipts"])
             assert receipts["delivery_receipts"][0]["channel_message_sid"].startswith("MM")
             for statuses, expected in (
@@ -1261,6 +1299,326 @@ class TestParticipants:
         assert answer.refusal == (400, 50440)
 
 
+class TestUsers:
+    """Users."""
+
+    @pytest.mark.parametrize("in_service", [False, True])
+    async def test_shape(self, timed: Api, *, in_service: bool) -> None:
+        """A user has the fields of the API, with and without a service in the path."""
+        service = sids(await timed.show("/v1/Services"))[0]
+        users = f"/v1/Services/{service}/Users" if in_service else "/v1/Users"
+        given = {"FriendlyName": "Al", "Attributes": '{ "duty":  1 }', "RoleSid": "RL" + "a" * 32}
+        made = await timed.make(users, Identity="alice", **given)
+        url = f"{timed.origin}{users}/{made['sid']}"
+        assert made == {
+            "sid": made["sid"],
+            "account_sid": ACCOUNT,
+            "chat_service_sid": service,
+            "role_sid": "RL" + "a" * 32,
+            "identity": "alice",
+            "friendly_name": "Al",
+            "attributes": '{ "duty":  1 }',
+            "is_online": None,
+            "is_notifiable": None,
+            "date_created": "2023-11-14T22:13:20Z",
+            "date_updated": "2023-11-14T22:13:20Z",
+            "url": url,
+            "links": {"user_conversations": f"{url}/Conversations"},
+        }
+        assert re.fullmatch("US[0-9a-f]{32}", made["sid"])
+
+    async def test_life(self, timed: Api, clock: Clock) -> None:
+        """A user is fetched, updated and deleted by SID or identity; the identity stays."""
+        made = await timed.make("/v1/Users", Identity="a/b")
+        assert (made["friendly_name"], made["attributes"], made["role_sid"]) == (None, "{}", None)
+        by_identity = URL(f"{timed.origin}/v1/Users/a%2Fb", encoded=True)
+        assert (await timed.call("GET", by_identity)).body == await timed.show(made["url"]) == made
+        clock.now += 1000
+        changed = (await timed.call("POST", by_identity, {"FriendlyName": "Al", "Identity": "bob"})).body
+        assert changed == {**made, "friendly_name": "Al", "date_updated": "2023-11-14T22:13:21Z"}
+        assert (await timed.call("DELETE", by_identity)).status == 204
+        assert (await timed.get(made["url"])).refusal == (404, 20404)
+        assert sids(await timed.show("/v1/Users")) == []
+
+    @pytest.mark.parametrize(
+        ("form", "code"),
+        [
+            ({}, 20001),
+            ({"Identity": ""}, 50204),
+            ({"Identity": "x" * 257}, 50207),
+            ({"Identity": "US" + "a" * 32}, 50206),
+            ({"Identity": "a", "FriendlyName": "x" * 257}, 50003),
+            ({"Identity": "a", "Attributes": "x"}, 50304),
+            ({"Identity": "a", "Attributes": f'"{"x" * 4095}"'}, 50303),
+            ({"Identity": "a", "RoleSid": "RL1"}, 20001),
+        ],
+    )
+    async def test_bad_value(self, api: Api, form: dict[str, str], code: int) -> None:
+        """A bad or missing value has its own code."""
+        assert (await api.call("POST", "/v1/Users", form)).refusal == (400, code)
+
+    async def test_identity_once(self, api: Api) -> None:
+        """An identity is one user of a service, and another one of another service."""
+        service = await api.make("/v1/Services", FriendlyName="Shop")
+        made = await api.make("/v1/Users", Identity="alice")
+        again = await api.post("/v1/Users", Identity="alice")
+        assert again.refusal == (409, 50201)
+        assert again.body["message"] == "User already exists"
+        assert (await api.get(f"/v1/Services/{service['sid']}/Users/alice")).refusal == (404, 20404)
+        other = await api.make(f"/v1/Services/{service['sid']}/Users", Identity="alice")
+        assert other["sid"] != made["sid"]
+
+    async def test_participants_are_users(self, api: Api, path: str) -> None:
+        """Whoever joins a conversation is a user from then on, and stays the user that there was."""
+        made = await api.make("/v1/Users", Identity="alice")
+        for identity in ("alice", "bob"):
+            await api.make(f"{path}/Participants", Identity=identity)
+        member = await api.make(f"{path}/Participants", MessagingBinding__ProjectedAddress="+15553")
+        await api.change(member["url"], Attributes="{}")
+        await api.change(member["url"], Identity="carol")
+        users = (await api.show("/v1/Users"))["users"]
+        assert [user["identity"] for user in users] == ["alice", "bob", "carol"]
+        assert users[0] == made
+
+    async def test_participant_that_cannot_be(self, api: Api, path: str) -> None:
+        """A participant who is refused has made no user, and neither has the like of a user's SID."""
+        await api.change(path, State="closed")
+        assert (await api.post(f"{path}/Participants", Identity="alice")).refusal == (400, 50377)
+        room = await api.make("/v1/Conversations")
+        like = await api.post(room["links"]["participants"], Identity="US" + "a" * 32)
+        assert like.refusal == (400, 50206)
+        assert sids(await api.show(room["links"]["participants"])) == []
+        assert sids(await api.show("/v1/Users")) == []
+
+
+class TestMedia:
+    """The Media Content Service."""
+
+    @pytest.fixture
+    async def media(self, timed: Api) -> str:
+        """The path of the default service's files."""
+        return f"/v1/Services/{sids(await timed.show('/v1/Services'))[0]}/Media"
+
+    @staticmethod
+    def rows(database: Path) -> int:
+        """Count what is kept of files."""
+        with sqlite3.connect(database) as db:
+            (rows,) = db.execute(
+                "SELECT (SELECT count(*) FROM media) + (SELECT count(*) FROM contents)"
+            ).fetchone()
+        db.close()
+        return int(rows)
+
+    async def test_shape(self, timed: Api, clock: Clock, media: str) -> None:
+        """A file has the fields of the API; a fetch adds a temporary link on the host that was asked."""
+        made = await timed.upload(media, b"\0\xff", "image/png")
+        url = f"{media}/{made.body['sid']}"
+        assert made.status == 201
+        assert made.body == {
+            "sid": made.body["sid"],
+            "service_sid": media.split("/")[3],
+            "date_created": "2023-11-14T22:13:20.000000+00:00",
+            "date_upload_updated": "2023-11-14T22:13:20.000000+00:00",
+            "date_updated": "2023-11-14T22:13:20.000000+00:00",
+            "links": {"content": f"{url}/Content"},
+            "size": 2,
+            "content_type": "image/png",
+            "filename": None,
+            "author": "system",
+            "category": "media",
+            "message_sid": None,
+            "channel_sid": None,
+            "url": url,
+            "is_multipart_upstream": False,
+        }
+        assert re.fullmatch("ME[0-9a-f]{32}", made.body["sid"])
+        clock.now += 1000
+        shown = await timed.show(url)
+        assert shown["links"].pop("content_direct_temporary").startswith(f"{timed.origin}/")
+        assert shown == made.body
+
+    async def test_filename(self, timed: Api, media: str) -> None:
+        """The query may name the file."""
+        for query, filename in (("Filename=a%20%E2%98%B8.png", "a ☸.png"), ("Filename=", None)):
+            assert (await timed.upload(f"{media}?{query}")).body["filename"] == filename
+        assert (await timed.upload(f"{media}?Filename={'x' * 257}")).refusal == (400, 20001)
+
+    async def test_content(self, timed: Api, media: str) -> None:
+        """Whoever has credentials gets the bytes as they were sent, and nobody else."""
+        content = bytes(range(256))
+        made = (await timed.upload(media, content, "image/png")).body
+        url = timed.origin + made["links"]["content"]
+        async with timed.session.get(url, headers={"Authorization": basic(ACCOUNT, TOKEN)}) as answer:
+            assert (answer.status, await answer.read()) == (200, content)
+            assert answer.headers["Content-Type"] == "image/png"
+            assert answer.headers["Content-Length"] == "256"
+        assert (await evolve(timed, authorization=None).get(made["links"]["content"])).refusal == (401, 20003)
+
+    @pytest.mark.parametrize("authorization", [None, "Bearer x", basic(ACCOUNT, TOKEN)])
+    async def test_link(self, timed: Api, clock: Clock, media: str, authorization: str | None) -> None:
+        """The link needs no credentials, minds none, and holds for 300 seconds."""
+        made = (await timed.upload(media)).body
+        link = (await timed.show(made["url"]))["links"]["content_direct_temporary"]
+        headers = {} if authorization is None else {"Authorization": authorization}
+        clock.now += 299_999
+        async with timed.session.get(link, headers=headers) as answer:
+            assert (answer.status, await answer.read()) == (200, b"Ahoy")
+            assert answer.content_type == "text/plain"
+            assert answer.headers["Content-Length"] == "4"
+        clock.now += 1
+        assert (await timed.get(link)).refusal == (403, 20403)
+
+    async def test_forged_link(self, timed: Api, media: str) -> None:
+        """A link that was not given leads nowhere."""
+        made = (await timed.upload(media)).body
+        link = (await timed.show(made["url"]))["links"]["content_direct_temporary"]
+        base, _, token = link.rpartition("/")
+        sid, end, seal = token.split("-")
+        for forged in (
+            f"{sid}-{int(end) + 1}-{seal}",
+            f"ME{'0' * 32}-{end}-{seal}",
+            f"{token}0",
+            f"{sid}-{end}",
+            sid,
+            "-",
+            "%C3%A9",
+        ):
+            assert (await timed.get(f"{base}/{forged}")).refusal == (403, 20403), forged
+
+    async def test_delete(self, timed: Api, media: str) -> None:
+        """A file that was deleted is gone, for old links too."""
+        made = (await timed.upload(media)).body
+        link = (await timed.show(made["url"]))["links"]["content_direct_temporary"]
+        assert (await timed.delete(made["url"])).status == 204
+        for gone in (made["url"], made["links"]["content"], link):
+            assert (await timed.get(gone)).refusal == (404, 20404)
+        assert (await timed.delete(made["url"])).refusal == (404, 20404)
+
+    async def test_unknown(self, timed: Api, media: str) -> None:
+        """Files are found in their own service only, and the refusal names the path."""
+        made = (await timed.upload(media)).body
+        other = await timed.make("/v1/Services", FriendlyName="Shop")
+        for service in (other["sid"], "IS" + "0" * 32):
+            for path in ("", "/Content"):
+                url = f"/Services/{service}/Media/{made['sid']}{path}"
+                answer = await timed.get(f"/v1{url}")
+                assert answer.refusal == (404, 20404)
+                assert answer.body["message"] == f"The requested resource {url} was not found"
+        assert (await timed.upload(f"/v1/Services/IS{'0' * 32}/Media")).refusal == (404, 20404)
+        assert (await timed.get(f"{media}/{MEDIA}/Content")).refusal == (404, 20404)
+        assert (await timed.get("/v1/Media")).refusal == (404, 20404)
+
+    async def test_wrong_method(self, timed: Api, media: str) -> None:
+        """There is no list and no update, and content is only read."""
+        made = (await timed.upload(media)).body
+        link = (await timed.show(made["url"]))["links"]["content_direct_temporary"]
+        for method, path in (
+            ("GET", media),
+            ("POST", made["url"]),
+            ("POST", made["links"]["content"]),
+            ("DELETE", made["links"]["content"]),
+            ("POST", link),
+        ):
+            assert (await timed.call(method, path)).refusal == (405, 20004), (method, path)
+
+    @pytest.mark.parametrize(
+        "kind",
+        [
+            "image/png",
+            "IMAGE/svg+xml",
+            'text/plain; charset="utf-8" ;x=y',
+            "application/x-www-form-urlencoded",
+        ],
+    )
+    async def test_type(self, timed: Api, media: str, kind: str) -> None:
+        """The media type is kept to the letter, and whatever it is, the body is kept as it is."""
+        made = (await timed.upload(media, b"a=%41", kind)).body
+        assert (made["content_type"], made["size"]) == (kind, 5)
+        link = (await timed.show(made["url"]))["links"]["content_direct_temporary"]
+        async with timed.session.get(link) as answer:
+            assert (answer.headers["Content-Type"], await answer.read()) == (kind, b"a=%41")
+
+    @pytest.mark.parametrize(
+        "kind", ["", "image", "image/", "/png", "a/b/c", "image/png x", "ïmage/png", "image/*", "a/b;ï"]
+    )
+    async def test_bad_type(self, timed: Api, media: str, kind: str) -> None:
+        """A media type that is none is 400/50511."""
+        assert (await timed.upload(media, kind=kind)).refusal == (400, 50511)
+
+    async def test_no_type(self, timed: Api, media: str) -> None:
+        """So is one that is absent."""
+        answer = await timed.call("POST", media, skip_auto_headers=["Content-Type"])
+        assert answer.refusal == (400, 50511)
+
+    async def test_large(self, timed: Api, media: str) -> None:
+        """A file may be larger than a form, and come in pieces of no announced number."""
+        content = bytes(range(256)) * (3 << 12)
+
+        async def pieces() -> AsyncIterator[bytes]:
+            for start in range(0, len(content), 1 << 18):
+                yield content[start : start + (1 << 18)]
+
+        made = (await timed.upload(media, pieces())).body
+        assert made["size"] == len(content) == 3 << 20
+        link = (await timed.show(made["url"]))["links"]["content_direct_temporary"]
+        async with timed.session.get(link) as answer:
+            assert await answer.read() == content
+
+    async def test_too_large(self, session: aiohttp.ClientSession, tmp_path: Path) -> None:
+        """What exceeds the limit, announced or not, is 413/20413; it leaves nothing, nor does a deletion."""
+
+        async def pieces() -> AsyncIterator[bytes]:
+            yield b"12345"
+            yield b"678901"
+
+        database = tmp_path / "box.db"
+        runner = web.AppRunner(create_app(database=database, largest_file=10))
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        api = Api(session, f"http://127.0.0.1:{runner.addresses[0][1]}")
+        media = f"/v1/Services/{sids(await api.show('/v1/Services'))[0]}/Media"
+        assert (await api.upload(media, b"12345678901")).refusal == (413, 20413)
+        assert (await api.upload(media, pieces())).refusal == (413, 20413)
+        assert self.rows(database) == 0
+        for content in (b"1234567890", b""):
+            made = (await api.upload(media, content)).body
+            assert made["size"] == len(content)
+            link = (await api.show(made["url"]))["links"]["content_direct_temporary"]
+            async with session.get(link) as answer:
+                assert await answer.read() == content
+            assert self.rows(database) == 2
+            await api.delete(made["url"])
+            assert self.rows(database) == 0
+        await runner.cleanup()
+
+    @pytest.mark.parametrize(
+        "start",
+        [
+            "Content-Length: 100\r\n\r\nAhoy",
+            "Transfer-Encoding: chunked\r\n\r\n4\r\nAhoy\r\n",
+            "Transfer-Encoding: chunked\r\n\r\n9\r\nAhoy",
+        ],
+    )
+    async def test_cut_off(
+        self, session: aiohttp.ClientSession, tmp_path: Path, caplog: pytest.LogCaptureFixture, start: str
+    ) -> None:
+        """An upload that breaks off leaves nothing, and is no failure of the emulator."""
+        database = tmp_path / "box.db"
+        async with Emulator(database=database) as emulator:
+            api = Api(session, emulator.url)
+            media = f"/v1/Services/{sids(await api.show('/v1/Services'))[0]}/Media"
+            _, writer = await asyncio.open_connection("127.0.0.1", int(api.origin.rpartition(":")[2]))
+            head = f"POST {media} HTTP/1.1\r\nHost: x\r\nAuthorization: {api.authorization}\r\n"
+            writer.write(f"{head}Content-Type: text/plain\r\n{start}".encode())
+            await writer.drain()
+            while emulator.requests_served < 2:  # noqa: ASYNC110 - there is no event to wait for
+                await asyncio.sleep(0)
+            writer.close()
+            await writer.wait_closed()
+        assert self.rows(database) == 0
+        assert caplog.text == ""
+
+
 class TestPagination:
     """Pages."""
 
@@ -1306,10 +1664,10 @@ class TestPagination:
             page = await response.json()
         assert page["meta"]["url"] == "http://api.example:8080/v1/Conversations?PageSize=50&Page=0"
 
-    @pytest.mark.parametrize("what", ["Services", "Conversations", "Participants", "Receipts"])
+    @pytest.mark.parametrize("what", ["Services", "Conversations", "Users", "Participants", "Receipts"])
     async def test_every_list(self, api: Api, path: str, what: str) -> None:
         """Every list is walked in the order of making, and back again."""
-        base = "/v1" if what in {"Services", "Conversations"} else path
+        base = "/v1" if what in {"Services", "Conversations", "Users"} else path
         if what == "Receipts":
             for number in range(5):
                 await api.make(
@@ -1320,10 +1678,8 @@ class TestPagination:
             base = f"{path}/Messages/{(await api.make(f'{path}/Messages', Body='x'))['sid']}"
         else:
             for number in range(5):
-                form = (
-                    {"Identity": f"i{number}"} if what == "Participants" else {"FriendlyName": f"f{number}"}
-                )
-                await api.make(f"{base}/{what}", **form)
+                name = "Identity" if what in {"Participants", "Users"} else "FriendlyName"
+                await api.make(f"{base}/{what}", **{name: f"n{number}"})
         everything = sids(await api.show(f"{base}/{what}"))
         forward = await api.pages(f"{base}/{what}?PageSize=2")
         assert [sid for page in forward for sid in sids(page)] == everything
@@ -1493,9 +1849,16 @@ class TestChat:
     async def test_shares_rows(self, api: Api, room: Any, chat: str) -> None:
         """Both versions see, change and delete the same messages, whose indexes count on."""
         ours = await api.make(room["links"]["messages"], Body="one", Author="alice")
-        theirs = await api.make(chat, Body="two", From="bob", Attributes='{"a":1}', MediaSid=MEDIA)
+        media = await api.media(room["chat_service_sid"])
+        theirs = await api.make(chat, Body="two", From="bob", Attributes='{"a":1}', MediaSid=media)
         assert (ours["index"], theirs["index"]) == (0, 1)
-        assert (theirs["type"], theirs["media"]["sid"]) == ("media", MEDIA)
+        assert theirs["type"] == "media"
+        assert theirs["media"] == {
+            "sid": media,
+            "size": 4,
+            "content_type": "text/plain",
+            "filename": "a.txt",
+        }
         seen = await api.show(f"{chat}/{ours['sid']}")
         assert (seen["from"], seen["body"], seen["was_edited"]) == ("alice", "one", False)
         seen = await api.show(f"{room['url']}/Messages/{theirs['sid']}")
@@ -1523,6 +1886,7 @@ class TestChat:
         """The rules are those of Conversations."""
         assert (await api.post(chat)).refusal == (400, 20001)
         assert (await api.post(chat, Body="x", Attributes="{")).refusal == (400, 50304)
+        assert (await api.post(chat, MediaSid=MEDIA)).refusal == (400, 50507)
         assert (await api.post(chat, Body="x", From="x" * 257)).refusal == (400, 50310)
         await api.change(room["url"], State="closed")
         assert (await api.post(chat, Body="x")).refusal == (400, 50377)
@@ -1547,6 +1911,10 @@ class TestFile:
             room = await api.make("/v1/Conversations", UniqueName="room")
             message = await api.make(room["links"]["messages"], Body="x")
             await api.delete(message["url"])
+            media = (
+                f"/v1/Services/{room['chat_service_sid']}/Media/{await api.media(room['chat_service_sid'])}"
+            )
+            await api.make("/v1/Users", Identity="alice")
             services = await api.show("/v1/Services")
         async with Emulator(database=str(database)) as emulator:
             api = Api(session, emulator.url)
@@ -1554,6 +1922,9 @@ class TestFile:
             assert found["sid"] == room["sid"]
             assert (await api.make(found["links"]["messages"], Body="y"))["index"] == 1
             assert sids(await api.show("/v1/Services")) == sids(services)
+            async with session.get((await api.show(media))["links"]["content_direct_temporary"]) as answer:
+                assert await answer.read() == b"Ahoy"
+            assert (await api.show("/v1/Users/alice"))["identity"] == "alice"
 
     async def test_memory_forgets(self, session: aiohttp.ClientSession) -> None:
         """Two emulators in memory share nothing."""

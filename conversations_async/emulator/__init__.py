@@ -7,6 +7,7 @@ It is the other side of the wire and shares no code with the client:
     handlers    list, create, fetch, update, delete: once for all resources
     resources/  the table: what each resource takes, keeps, refuses and shows
     pages       page sizes, page tokens and the envelope of a list
+    links       paths that lead to a file without credentials, for a while
     resource    the words in which the table is written
     wire        values as text: timestamps, durations, addresses, JSON
     store       rows in SQLite

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-#: code: (HTTP status, text). The texts of 20001, 20003, 20404, 50304, 50353, 50416 and 50433 have been
+#: code: (HTTP status, text). The texts of 20001, 20003, 20404, 50201, 50304, 50353, 50416 and 50433 have been
 #: observed, and so have the statuses of these and of 50375, 50376, 50377, 50407 and 50441. The others
 #: follow the title of their code.
 CATALOGUE: Final[Mapping[int, tuple[int, str]]] = {
@@ -17,7 +17,9 @@ CATALOGUE: Final[Mapping[int, tuple[int, str]]] = {
     20500: (500, "Internal server error"),
     21481: (400, "Invalid PageToken"),
     50003: (400, "Friendly name too long"),
+    50201: (409, "User already exists"),
     50204: (400, "User identity not provided"),
+    50206: (400, "Identity must not look like a user SID"),
     50207: (400, "Identity too long"),
     50303: (400, "Attributes too long"),
     50304: (400, "Attributes not valid JSON"),
@@ -53,9 +55,11 @@ CATALOGUE: Final[Mapping[int, tuple[int, str]]] = {
     50444: (400, "The identity cannot be added to this participant"),
     50451: (400, "Use either Identity or MessagingBinding.Address, not both"),
     50504: (400, "Message body is too long"),
+    50507: (400, "Media not found"),
     50508: (409, "Media already sent with another message"),
     50509: (400, "The body of a media message cannot be updated"),
     50510: (400, "Invalid media SID"),
+    50511: (400, "Invalid media content type"),
     50513: (400, "The author must be a participant of the group MMS conversation"),
     50526: (400, "Invalid content SID"),
     50527: (400, "Invalid content variables format"),

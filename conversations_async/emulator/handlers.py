@@ -29,6 +29,8 @@ class Request:
     #: Every value of each name, in its order.
     query: Mapping[str, Sequence[str]]
     form: Mapping[str, Sequence[str]]
+    #: What was sent, where that is no form.
+    file: bytes | bytearray
 
 
 @frozen(kw_only=True)
@@ -62,13 +64,18 @@ def answer(store: Store, now: int, endpoint: Endpoint, verb: Verb, request: Requ
     Raises:
         RequestError: The request is refused and nothing has changed.
     """
-    place = _locate(store, endpoint, request)
+    place = _locate(store, now, endpoint, request)
     call = _Call(store=store, now=now, request=request, resource=endpoint.resource, place=place)
     return _HANDLERS[verb](call)
 
 
 def make(
-    resource: Resource, store: Store, now: int, above: Mapping[str, Row], form: Mapping[str, Sequence[str]]
+    resource: Resource,
+    store: Store,
+    now: int,
+    above: Mapping[str, Row],
+    form: Mapping[str, Sequence[str]],
+    file: bytes | bytearray = b"",
 ) -> Change:
     """Create a row by the rules, within the transaction under way.
 
@@ -78,7 +85,7 @@ def make(
     values = read(resource.create, form)
     values.setdefault("created", now)
     values.setdefault("updated", values["created"])
-    change = Change(store=store, now=now, above=above, row=None, values=values)
+    change = Change(store=store, now=now, above=above, row=None, values=values, file=file)
     _apply(resource, Verb.CREATE, change)
     row = {**values, "sid": new_sid(resource.prefix), "parent": _parent(resource, above)}
     _conclude(resource, Verb.CREATE, change, store.insert(resource.table, row))
@@ -89,7 +96,7 @@ def _parent(resource: Resource, above: Mapping[str, Row]) -> int | None:
     return None if resource.parent is None else int(above[resource.parent.table]["id"])
 
 
-def _locate(store: Store, endpoint: Endpoint, request: Request) -> Place:
+def _locate(store: Store, now: int, endpoint: Endpoint, request: Request) -> Place:
     url, above, parent = request.origin + endpoint.version, {}, None
     *ancestors, resource = endpoint.resource.line
     for step in ancestors:
@@ -101,6 +108,8 @@ def _locate(store: Store, endpoint: Endpoint, request: Request) -> Place:
         above[step.table], parent = row, row["id"]
     return Place(
         account_sid=request.account_sid,
+        now=now,
+        origin=request.origin,
         url=f"{url}/{resource.path}",
         above=above,
         in_service=not endpoint.shortcut,
@@ -151,12 +160,13 @@ def _list(call: _Call) -> _Answer:
 
 def _create(call: _Call) -> _Answer:
     with call.store.transaction():
-        change = make(call.resource, call.store, call.now, call.place.above, call.request.form)
+        request = call.request
+        change = make(call.resource, call.store, call.now, call.place.above, request.form, request.file)
     return (202 if change.deferred else 201), call.show(change.get("id"))
 
 
 def _fetch(call: _Call) -> _Answer:
-    return 200, call.resource.show(call.row(), call.place)
+    return 200, (call.resource.fetched or call.resource.show)(call.row(), call.place)
 
 
 def _update(call: _Call) -> _Answer:

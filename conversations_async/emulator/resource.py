@@ -95,6 +95,8 @@ class Change:
     values: dict[str, Any]
     #: What is to be done after the row is written, and is not in the answer.
     deferred: list[Any] = field(factory=list)
+    #: What was sent, where that is no form.
+    file: bytes | bytearray = b""
 
     def get(self, column: str) -> Any:
         """What a column will hold."""
@@ -125,6 +127,9 @@ class Place:
     """Where a collection is, seen by the one who asked: what a row needs for being shown."""
 
     account_sid: str
+    now: int
+    #: Scheme and host that the client used.
+    origin: str
     #: The absolute URL of the collection, spelled with SIDs.
     url: str
     above: Mapping[str, Row]
@@ -161,6 +166,8 @@ class Resource:
         both_ways: Whether the list takes ``Order``.
         rules: What is checked, and completed, before a write.
         effects: What else a write brings about.
+        fetched: How a fetch shows it, where that is more than what others show.
+        is_file: Whether a create sends the thing itself, with its parameters in the query and the headers.
     """
 
     path: str
@@ -178,6 +185,8 @@ class Resource:
     both_ways: bool = False
     rules: Mapping[Verb, tuple[Rule, ...]] = {}
     effects: Mapping[Verb, tuple[Rule, ...]] = {}
+    fetched: Callable[[Row, Place], dict[str, Any]] | None = None
+    is_file: bool = False
 
     @property
     def line(self) -> "tuple[Resource, ...]":

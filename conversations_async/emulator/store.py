@@ -1,8 +1,8 @@
 """Where are the rows, and how are they found?
 
 Knows SQL and nothing of HTTP or of the API's rules. Table and column names come from the resource table,
-never from a request; values are always bound. Every table has ``id``, ``parent`` (the id of the row above),
-``sid``, ``created`` and ``updated``; times are milliseconds since 1970.
+never from a request; values are always bound. Every table of a resource has ``id``, ``parent`` (the id of the
+row above), ``sid``, ``created`` and ``updated``; times are milliseconds since 1970.
 """
 
 import secrets
@@ -15,7 +15,7 @@ Row = sqlite3.Row
 
 #: Tells an emulator's file from any other SQLite file ("Conv" in ASCII).
 _APPLICATION_ID: Final = 0x436F6E76
-_SCHEMA_VERSION: Final = 1
+_SCHEMA_VERSION: Final = 2
 _COMMON: Final = """id INTEGER PRIMARY KEY AUTOINCREMENT,
     sid TEXT NOT NULL UNIQUE,
     created INTEGER NOT NULL,
@@ -26,6 +26,27 @@ CREATE TABLE services (
     parent INTEGER CHECK (parent IS NULL),
     friendly_name TEXT NOT NULL,
     is_default INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE users (
+    {_COMMON},
+    parent INTEGER NOT NULL REFERENCES services ON DELETE CASCADE,
+    identity TEXT NOT NULL,
+    friendly_name TEXT,
+    attributes TEXT NOT NULL DEFAULT '{{}}',
+    role_sid TEXT,
+    UNIQUE (parent, identity)
+);
+CREATE INDEX users_listed ON users (parent, id);
+CREATE TABLE media (
+    {_COMMON},
+    parent INTEGER NOT NULL REFERENCES services ON DELETE CASCADE,
+    size INTEGER NOT NULL,
+    content_type TEXT NOT NULL,
+    filename TEXT
+);
+CREATE TABLE contents (
+    media INTEGER PRIMARY KEY REFERENCES media ON DELETE CASCADE,
+    data BLOB NOT NULL
 );
 CREATE TABLE conversations (
     {_COMMON},
@@ -71,6 +92,7 @@ CREATE TABLE messages (
     subject TEXT,
     attributes TEXT NOT NULL DEFAULT '{{}}',
     media_sid TEXT UNIQUE,
+    media TEXT,
     content_sid TEXT,
     content_variables TEXT,
     last_updated_by TEXT,
@@ -92,6 +114,9 @@ PRAGMA user_version = {_SCHEMA_VERSION}
 #: What a row shows beside its own columns.
 _COMPUTED: Final[Mapping[str, str]] = {
     "messages": ", (SELECT group_concat(status) FROM receipts WHERE parent = messages.id) AS deliveries",
+    "media": """, (SELECT sid FROM messages WHERE media_sid = media.sid) AS message_sid,
+        (SELECT conversations.sid FROM conversations JOIN messages ON messages.parent = conversations.id
+            WHERE media_sid = media.sid) AS channel_sid""",
 }
 
 
@@ -212,6 +237,18 @@ class Store:
         by = ", ".join(f"{column} {direction}" for column in order)
         sql = f"{_select(table)} WHERE {' AND '.join(where)} ORDER BY {by} LIMIT {limit}"
         return self._db.execute(sql, values).fetchall()
+
+    def write_content(self, media: int, content: bytes | bytearray) -> None:
+        """Keep the content of a file."""
+        # Written into room made before: a value that is bound is copied twice on its way.
+        self._db.execute("INSERT INTO contents VALUES (?, zeroblob(?))", (media, len(content)))
+        with self._db.blobopen("contents", "data", media) as blob:
+            blob.write(content)
+
+    def read_content(self, media: int) -> bytes:
+        """Fetch the content of a file."""
+        with self._db.blobopen("contents", "data", media, readonly=True) as blob:
+            return blob.read()
 
     def bound_participants(self, conversation: int) -> list[Row]:
         """Fetch those participants of a conversation that messages reach by SMS, WhatsApp or the like."""

@@ -28,6 +28,9 @@ _DURATION: Final = re.compile(
     r"P(?=.)(?:(?P<days>\d{1,9})D)?(?:T(?=.)(?:(?P<hours>\d{1,9})H)?(?:(?P<minutes>\d{1,9})M)?(?:(?P<seconds>\d{1,9})S)?)?",
     re.ASCII,
 )
+_MEDIA_TYPE: Final = re.compile(
+    r"[a-z0-9][\w!#$&^.+-]*/[a-z0-9][\w!#$&^.+-]*(?:[\t ]*;[\t -~]*)?", re.ASCII | re.IGNORECASE
+)
 _ADDRESS: Final = re.compile(r"[a-z]{2,20}:\S+|[^@\s:]+@[^@\s:]+|\+[1-9]\d{1,14}|\d{3,8}", re.ASCII)
 
 
@@ -36,12 +39,12 @@ def now() -> int:
     return time.time_ns() // 1_000_000
 
 
-def timestamp(ms: int | None, *, timespec: str = "seconds") -> str | None:
+def timestamp(ms: int | None, *, timespec: str = "seconds", zone: str = "Z") -> str | None:
     """Write a time the way REST answers do: UTC, whole seconds, cut off and not rounded."""
     if ms is None:
         return None
     moment = _EPOCH + min(ms, _LATEST) * _MILLISECOND
-    return moment.replace(tzinfo=None).isoformat(timespec=timespec) + "Z"
+    return moment.replace(tzinfo=None).isoformat(timespec=timespec) + zone
 
 
 def parse_timestamp(text: str) -> int:
@@ -114,6 +117,13 @@ def choice(*allowed: str) -> Callable[[str], str]:
         return word
 
     return parse
+
+
+def media_type(value: str) -> str:
+    """Read a media type, such as ``image/png``, and keep it with its parameters as it was written."""
+    if not _MEDIA_TYPE.fullmatch(value):
+        raise ValueError(value)
+    return value
 
 
 def is_sid(value: str, prefix: str) -> bool:

@@ -1,5 +1,6 @@
 """What does the API do with a message?"""
 
+import json
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from .conversations import (
 )
 
 _LINKS: Final = {"delivery_receipts": "Receipts", "channel_metadata": "ChannelMetadata"}
+_MEDIA: Final = ("sid", "size", "content_type", "filename")
 #: Which receipts count for each status: a message that was delivered has been sent, too, and one that was
 #: read has been delivered. The API's example bears this out for ``sent``.
 _REACHED: Final = {
@@ -43,10 +45,8 @@ def _show(row: Row, place: Place) -> dict[str, Any]:
 
 
 def show_media(row: Row) -> dict[str, Any] | None:
-    """Show the media of a message. Nothing was uploaded: beside the SID stands an empty file."""
-    if row["media_sid"] is None:
-        return None
-    return {"sid": row["media_sid"], "size": 0, "content_type": "application/octet-stream", "filename": None}
+    """Show the media of a message, as it was when the message was made."""
+    return None if row["media"] is None else json.loads(row["media"])
 
 
 def _delivery(statuses: str | None) -> dict[str, Any] | None:
@@ -76,10 +76,18 @@ def _has_content(change: Change) -> None:
         raise missing("Body")
 
 
-def _media_is_unused(change: Change) -> None:
+def _take_media(change: Change) -> None:
     media_sid = change.values.get("media_sid")
-    if media_sid is not None and change.store.find("messages", media_sid=media_sid) is not None:
+    if media_sid is None:
+        return
+    media = change.store.find("media", parent=change.above["services"]["id"], sid=media_sid)
+    if media is None:
+        # The status is assumed: the reference is in a parameter, so that 404 would speak of the path.
+        raise RequestError(50507)
+    if media["message_sid"] is not None:
         raise RequestError(50508)
+    # A copy. Assumed: what becomes of a message whose media is deleted is documented nowhere.
+    change.values["media"] = json.dumps({name: media[name] for name in _MEDIA})
 
 
 def _media_keeps_its_body(change: Change) -> None:
@@ -172,7 +180,7 @@ MESSAGES: Final = Resource(
         Verb.CREATE: (
             conversation_is_open,
             _has_content,
-            _media_is_unused,
+            _take_media,
             _know_author,
             _mark_edited,
             _take_position,

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from ..errors import RequestError, missing
+from ..handlers import make
 from ..resource import DATES, Change, Param, Place, Resource, Verb, is_free
 from ..store import Row
 from ..wire import (
@@ -21,6 +22,7 @@ from .conversations import (
     conversation_is_open,
     wake_conversation,
 )
+from .users import USERS
 
 _BINDING: Final = ("address", "proxy_address", "projected_address")
 
@@ -99,6 +101,13 @@ def _date_the_reading(change: Change) -> None:
         change.values.setdefault("last_read_timestamp", None if unread else change.now)
 
 
+def _know_user(change: Change) -> None:
+    # Inferred: who joins a conversation is a user from then on, unless there is one of that identity.
+    who, service = change.values.get("identity"), change.above["services"]["id"]
+    if who is not None and change.store.find("users", parent=service, identity=who) is None:
+        make(USERS, change.store, change.now, change.above, {"Identity": [who]})
+
+
 _identity_is_free = is_free("participants", "identity", below="conversations", code=50433)
 
 _IDENTITY: Final = Param("Identity", "identity", identity, 50207)
@@ -147,5 +156,5 @@ PARTICIPANTS: Final = Resource(
         ),
         Verb.DELETE: (conversation_is_open,),
     },
-    effects={Verb.CREATE: (wake_conversation,)},
+    effects={Verb.CREATE: (_know_user, wake_conversation), Verb.UPDATE: (_know_user,)},
 )

@@ -1,0 +1,52 @@
+"""What does the API do with a user?"""
+
+from typing import Any, Final
+
+from ..errors import RequestError
+from ..resource import Param, Place, Resource, Verb, is_free
+from ..store import Row
+from ..wire import identity, is_sid, json_text, name, sid
+from .services import SERVICES
+
+
+def _show(row: Row, place: Place) -> dict[str, Any]:
+    return {
+        **place.frame(row, user_conversations="Conversations"),
+        "chat_service_sid": place.above["services"]["sid"],
+        # Without roles here, nobody has one that was not given.
+        "role_sid": row["role_sid"],
+        "identity": row["identity"],
+        "friendly_name": row["friendly_name"],
+        "attributes": row["attributes"],
+        # As the API shows them where the service does not watch who is reachable.
+        "is_online": None,
+        "is_notifiable": None,
+    }
+
+
+def _identity(value: str) -> str:
+    if is_sid(value, "US"):
+        raise RequestError(50206)
+    return identity(value)
+
+
+_EDITABLE: Final = (
+    Param("FriendlyName", "friendly_name", name(256), 50003),
+    # Assumed: no limit is documented, and this is a participant's.
+    Param("Attributes", "attributes", json_text(limit=4 * 1024)),
+    Param("RoleSid", "role_sid", sid("RL")),
+)
+
+# Assumed: who is deleted as a user stays a participant, as nothing documented says otherwise.
+USERS: Final = Resource(
+    path="Users",
+    table="users",
+    key="users",
+    prefix="US",
+    show=_show,
+    parent=SERVICES,
+    alias="identity",
+    create=(Param("Identity", "identity", _identity, 50207, required=True), *_EDITABLE),
+    update=_EDITABLE,
+    rules={Verb.CREATE: (is_free("users", "identity", below="services", code=50201),)},
+)
