@@ -1,4 +1,4 @@
-"""Checks of figures that a caller gives; the message names the argument and what would do."""
+"""Checks of what a caller gives; the message names the argument and what would do."""
 
 from __future__ import annotations
 
@@ -30,3 +30,14 @@ def check_seconds(name: str, value: float, *, above_zero: bool = True) -> None:
         return
     bounds = "above 0" if above_zero else "of at least 0"
     raise ValueError(f"{name} must be a finite number of seconds {bounds}, got {value!r}")
+
+
+def refuse_both(**given: object) -> None:
+    """Refuse more than one of several arguments.
+
+    Raises:
+        ValueError: More than one is not None; the message names them.
+    """
+    names = [name for name, value in given.items() if value is not None]
+    if len(names) > 1:
+        raise ValueError(f"{' and '.join(names)} must not be given together: one of them says who it is")

@@ -4,15 +4,47 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, Self
+from copy import copy
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from .chat import ChatMessageRepository
+from ._checks import check_whole
+from .chat import (
+    ChannelRepository,
+    ChannelWebhookRepository,
+    ChatBindingRepository,
+    ChatCredentialRepository,
+    ChatMessageRepository,
+    ChatRoleRepository,
+    ChatServiceRepository,
+    ChatUserRepository,
+    InviteRepository,
+    MemberRepository,
+    UserBindingRepository,
+    UserChannelRepository,
+)
+from .connections import BorrowedConnections, OwnConnections
 from .hosts import Hosts
-from .repository import segment
+from .repository import Repository, segment
+from .resources.addresses import AddressRepository
+from .resources.bindings import BindingRepository
+from .resources.configuration import ConfigurationRepository, ServiceConfigurationRepository
 from .resources.conversations import ConversationRepository
+from .resources.credentials import CredentialRepository
+from .resources.media import MediaRepository
 from .resources.messages import MessageRepository
+from .resources.notifications import NotificationRepository
+from .resources.participant_conversations import ParticipantConversationRepository
 from .resources.participants import ParticipantRepository
 from .resources.receipts import ReceiptRepository
+from .resources.roles import RoleRepository
+from .resources.services import ServiceRepository
+from .resources.user_conversations import UserConversationRepository
+from .resources.users import UserRepository
+from .resources.webhook_configuration import (
+    ServiceWebhookConfigurationRepository,
+    WebhookConfigurationRepository,
+)
+from .resources.webhooks import WebhookRepository
 from .retry import RetryPolicy
 from .session import SessionManager
 
@@ -21,75 +53,132 @@ if TYPE_CHECKING:
 
     import aiohttp
 
+R = TypeVar("R", bound=Repository[Any])
 
-class Scope:
-    """The repositories of the Conversations API in one service, or in the account's default one."""
+
+class _Place:
+    """A place in the API, and the repositories that stand there."""
+
+    _product: str
 
     def __init__(self, session: SessionManager, root: str) -> None:
         self._session = session
         self._root = root
-        self.conversations = ConversationRepository(session, "conversations", f"{root}/Conversations")
+
+    def _at(self, repository: type[R], path: str) -> R:
+        return repository(self._session, self._product, f"{self._root}/{path}")
+
+
+class Scope(_Place):
+    """The repositories that every service has, in one of them.
+
+    Whoever names a conversation, message or user by an identifier that is empty or dotted gets a
+    ``ValueError``, here and everywhere.
+    """
+
+    _product = "conversations"
+
+    def __init__(self, session: SessionManager, root: str) -> None:
+        super().__init__(session, root)
+        self.conversations = self._at(ConversationRepository, "Conversations")
+        self.users = self._at(UserRepository, "Users")
+        self.roles = self._at(RoleRepository, "Roles")
+        self.participant_conversations = self._at(
+            ParticipantConversationRepository, "ParticipantConversations"
+        )
 
     def messages(self, conversation: str) -> MessageRepository:
-        """Give the messages of a conversation, by its SID or unique name.
-
-        Raises:
-            ValueError: The identifier is empty or dotted.
-        """
-        return MessageRepository(self._session, "conversations", f"{self._within(conversation)}/Messages")
-
-    def participants(self, conversation: str) -> ParticipantRepository:
-        """Give the participants of a conversation, by its SID or unique name.
-
-        Raises:
-            ValueError: The identifier is empty or dotted.
-        """
-        path = f"{self._within(conversation)}/Participants"
-        return ParticipantRepository(self._session, "conversations", path)
+        """Give the messages of a conversation, by its SID or unique name."""
+        return self._at(MessageRepository, f"{_conversation(conversation)}/Messages")
 
     def receipts(self, conversation: str, message: str) -> ReceiptRepository:
-        """Give the receipts of a message, by the SID or unique name of its conversation and its own SID.
+        """Give the receipts of a message, by the SID or unique name of its conversation and its own SID."""
+        path = f"{_conversation(conversation)}/Messages/{segment('message', message)}/Receipts"
+        return self._at(ReceiptRepository, path)
 
-        Raises:
-            ValueError: An identifier is empty or dotted.
-        """
-        path = f"{self._within(conversation)}/Messages/{segment('message', message)}/Receipts"
-        return ReceiptRepository(self._session, "conversations", path)
+    def participants(self, conversation: str) -> ParticipantRepository:
+        """Give the participants of a conversation, by its SID or unique name."""
+        return self._at(ParticipantRepository, f"{_conversation(conversation)}/Participants")
 
-    def _within(self, conversation: str) -> str:
-        return f"{self._root}/Conversations/{segment('conversation', conversation)}"
+    def webhooks(self, conversation: str) -> WebhookRepository:
+        """Give the webhooks of a conversation, by its SID or unique name."""
+        return self._at(WebhookRepository, f"{_conversation(conversation)}/Webhooks")
+
+    def user_conversations(self, user: str) -> UserConversationRepository:
+        """Give the conversations of a user, by SID or identity."""
+        return self._at(UserConversationRepository, f"Users/{segment('user', user)}/Conversations")
 
 
-class ChatScope:
-    """The repositories of the legacy Chat API in one service."""
+def _conversation(sid: str) -> str:
+    return f"Conversations/{segment('conversation', sid)}"
+
+
+class ServiceScope(Scope):
+    """The repositories of one service."""
 
     def __init__(self, session: SessionManager, root: str) -> None:
-        self._session = session
-        self._root = root
+        super().__init__(session, root)
+        self.bindings = self._at(BindingRepository, "Bindings")
+        self.configuration = self._at(ServiceConfigurationRepository, "Configuration")
+        self.notifications = self._at(NotificationRepository, "Configuration/Notifications")
+        self.webhook_configuration = self._at(ServiceWebhookConfigurationRepository, "Configuration/Webhooks")
+        self.media = MediaRepository(session, "mcs", f"{root}/Media")
+
+
+class ChatScope(_Place):
+    """The repositories of one service of the legacy Chat API."""
+
+    _product = "chat"
+
+    def __init__(self, session: SessionManager, root: str) -> None:
+        super().__init__(session, root)
+        self.channels = self._at(ChannelRepository, "Channels")
+        self.users = self._at(ChatUserRepository, "Users")
+        self.roles = self._at(ChatRoleRepository, "Roles")
+        self.bindings = self._at(ChatBindingRepository, "Bindings")
 
     def messages(self, channel: str) -> ChatMessageRepository:
-        """Give the messages of a channel, by its SID or unique name.
+        """Give the messages of a channel, by its SID or unique name."""
+        return self._at(ChatMessageRepository, f"{_channel(channel)}/Messages")
 
-        Raises:
-            ValueError: The identifier is empty or dotted.
-        """
-        path = f"{self._root}/Channels/{segment('channel', channel)}/Messages"
-        return ChatMessageRepository(self._session, "chat", path)
+    def members(self, channel: str) -> MemberRepository:
+        """Give the members of a channel, by its SID or unique name."""
+        return self._at(MemberRepository, f"{_channel(channel)}/Members")
+
+    def invites(self, channel: str) -> InviteRepository:
+        """Give the invites to a channel, by its SID or unique name."""
+        return self._at(InviteRepository, f"{_channel(channel)}/Invites")
+
+    def webhooks(self, channel: str) -> ChannelWebhookRepository:
+        """Give the webhooks of a channel, by its SID or unique name."""
+        return self._at(ChannelWebhookRepository, f"{_channel(channel)}/Webhooks")
+
+    def user_channels(self, user: str) -> UserChannelRepository:
+        """Give the channels of a user, by SID or identity."""
+        return self._at(UserChannelRepository, f"Users/{segment('user', user)}/Channels")
+
+    def user_bindings(self, user: str) -> UserBindingRepository:
+        """Give the bindings of a user, by SID or identity."""
+        return self._at(UserBindingRepository, f"Users/{segment('user', user)}/Bindings")
 
 
-class Chat:
-    """The legacy Chat API, all of whose resources belong to a service."""
+def _channel(sid: str) -> str:
+    return f"Channels/{segment('channel', sid)}"
+
+
+class Chat(_Place):
+    """The legacy Chat API, most of whose resources belong to a service."""
+
+    _product = "chat"
 
     def __init__(self, session: SessionManager) -> None:
-        self._session = session
+        super().__init__(session, "/v2")
+        self.services = self._at(ChatServiceRepository, "Services")
+        self.credentials = self._at(ChatCredentialRepository, "Credentials")
 
     def service(self, sid: str) -> ChatScope:
-        """Give the repositories of a service.
-
-        Raises:
-            ValueError: The identifier is empty or dotted.
-        """
-        return ChatScope(self._session, f"/v2/Services/{segment('service', sid)}")
+        """Give the repositories of a service."""
+        return ChatScope(self._session, f"{self._root}/Services/{segment('service', sid)}")
 
 
 class ConversationsClient(Scope):
@@ -132,18 +221,27 @@ class ConversationsClient(Scope):
         max_connections: int = 100,
         session: aiohttp.ClientSession | None = None,
     ) -> None:
+        check_whole("max_connections", max_connections, 1)
         username, password = _credentials(account_sid, auth_token, api_key, api_secret)
         manager = SessionManager(
             username,
             password,
             hosts=Hosts(base_url=base_url, region=region, edge=edge),
+            connections=OwnConnections(max_connections) if session is None else BorrowedConnections(session),
             retry=retry,
             timeout=timeout,
-            max_connections=max_connections,
-            session=session,
         )
-        super().__init__(manager, "/v1")
-        self.chat = Chat(manager)
+        self._use(account_sid, manager)
+
+    def _use(self, account_sid: str, session: SessionManager) -> None:
+        super().__init__(session, "/v1")
+        self._account_sid = account_sid
+        self.services = self._at(ServiceRepository, "Services")
+        self.credentials = self._at(CredentialRepository, "Credentials")
+        self.addresses = self._at(AddressRepository, "Configuration/Addresses")
+        self.configuration = self._at(ConfigurationRepository, "Configuration")
+        self.webhook_configuration = self._at(WebhookConfigurationRepository, "Configuration/Webhooks")
+        self.chat = Chat(session)
 
     @classmethod
     def from_env(
@@ -180,16 +278,38 @@ class ConversationsClient(Scope):
             session=session,
         )
 
-    def service(self, sid: str) -> Scope:
-        """Give the repositories of a service (``IS…``).
+    def service(self, sid: str) -> ServiceScope:
+        """Give the repositories of a service (``IS…``)."""
+        return ServiceScope(self._session, f"{self._root}/Services/{segment('service', sid)}")
+
+    def with_options(
+        self,
+        *,
+        timeout: float | None = None,
+        retry: RetryPolicy | None = None,
+        account_sid: str | None = None,
+        auth_token: str | None = None,
+        api_key: str | None = None,
+        api_secret: str | None = None,
+    ) -> Self:
+        """Give a client like this one with other options, which shares its connections and never closes them.
+
+        It is cheap enough for one request, of one subaccount for example. What is None stays as it is;
+        but where any of the last four is given, none of the old secrets is used: they name an account, or
+        keep this one, and bring its auth token or an API key of its own.
 
         Raises:
-            ValueError: The identifier is empty or dotted.
+            ValueError: As for the constructor.
         """
-        return Scope(self._session, f"/v1/Services/{segment('service', sid)}")
+        given = (account_sid, auth_token, api_key, api_secret)
+        account = self._account_sid if account_sid is None else account_sid
+        credentials = None if given == (None,) * 4 else _credentials(account, auth_token, api_key, api_secret)
+        other = copy(self)
+        other._use(account, self._session.view(credentials, retry, timeout))  # noqa: SLF001  # its own class
+        return other
 
     async def close(self) -> None:
-        """Close the connections of the running loop; a borrowed session stays open.
+        """Close the connections of the running loop; those that were borrowed, or are shared, stay open.
 
         A request that is under way fails; a later one in the same loop is a ``RuntimeError``, until the
         client is entered with ``async with`` again.

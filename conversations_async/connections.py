@@ -126,8 +126,21 @@ class OwnConnections:
             )
 
 
-class BorrowedConnections:
-    """The session of somebody else, who closes it."""
+class _Foreign:
+    """Connections that somebody else opens and closes."""
+
+    def enter(self) -> None:
+        """Do nothing: what is used here is open."""
+
+    async def leave(self) -> None:
+        """Do nothing: who opened it closes it."""
+
+    async def close(self) -> None:
+        """Do nothing: who opened it closes it."""
+
+
+class BorrowedConnections(_Foreign):
+    """An aiohttp session of the caller's."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         if session.auth is not None:
@@ -144,11 +157,20 @@ class BorrowedConnections:
             raise RuntimeError("the borrowed aiohttp session is closed: keep it open as long as the client")
         return self._pool
 
-    def enter(self) -> None:
-        """Do nothing: the session is open."""
 
-    async def leave(self) -> None:
-        """Do nothing: who opened the session closes it."""
+class SharedConnections(_Foreign):
+    """The connections of another client."""
 
-    async def close(self) -> None:
-        """Do nothing: who opened the session closes it."""
+    def __init__(self, owner: Connections) -> None:
+        self._owner = owner
+
+    async def pool(self) -> Pool:
+        """Give the owner's pool.
+
+        Raises:
+            RuntimeError: It is closed.
+        """
+        return await self._owner.pool()
+
+
+Connections = OwnConnections | BorrowedConnections | SharedConnections

@@ -11,7 +11,8 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import Enum, StrEnum
-from typing import TYPE_CHECKING, Any, Self, TypeVar, get_origin
+from keyword import iskeyword
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar, get_origin
 from urllib.parse import urlencode
 
 import attrs
@@ -131,6 +132,16 @@ def _made_of(container: Any) -> Callable[[Any], bool]:
     return lambda kind: get_origin(kind) is container
 
 
+#: A boolean that the API writes as text: ``True`` or ``False``, with a capital.
+TextFlag = Annotated[bool, "text"]
+
+
+def _text_flag(value: Any, _: Any) -> bool:
+    flag = {"true": True, "false": False}.get(value.lower(), value) if isinstance(value, str) else value
+    _check(flag, bool)
+    return bool(flag)
+
+
 def _renamed(cls: type[Any]) -> dict[str, Any]:
     """Say which fields have another name on the wire: ``from``, a Python keyword, is ``from_``."""
     return {
@@ -140,16 +151,45 @@ def _renamed(cls: type[Any]) -> dict[str, Any]:
     }
 
 
+def _has_extra(cls: type[Any]) -> bool:
+    return any(attribute.name == "extra" for attribute in attrs.fields(cls))
+
+
+def _gathering(cls: type[Any], structure: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """Have the field ``extra`` hold all that no other field takes, as it came."""
+    names = {attribute.name for attribute in attrs.fields(cls)} - {"extra"}
+
+    def gather(value: dict[str, Any], model: Any) -> Any:
+        extra = {name: item for name, item in value.items() if name not in names}
+        return attrs.evolve(structure({**value, "extra": {}}, model), extra=extra)
+
+    return gather
+
+
+def _spreading(unstructure: Callable[[Any], dict[str, Any]]) -> Callable[[Any], Any]:
+    def spread(model: Any) -> Any:
+        fields = unstructure(model)
+        return fields | fields.pop("extra")
+
+    return spread
+
+
 def _converter(*, detailed: bool) -> Converter:
     converter = Converter(detailed_validation=detailed)
 
     @converter.register_structure_hook_factory(attrs.has)
     def model(cls: type[Any]) -> Callable[[Any, Any], Any]:
-        return _container(dict, make_dict_structure_fn(cls, converter, **_renamed(cls)))
+        structure = make_dict_structure_fn(cls, converter, **_renamed(cls))
+        return _container(dict, _gathering(cls, structure) if _has_extra(cls) else structure)
 
     @converter.register_unstructure_hook_factory(attrs.has)
     def fields(cls: type[Any]) -> Callable[[Any], Any]:
-        return make_dict_unstructure_fn(cls, converter, **_renamed(cls))
+        unstructure = make_dict_unstructure_fn(cls, converter, **_renamed(cls))
+        return (
+            (lambda model: (found := unstructure(model)) | found.pop("extra"))
+            if _has_extra(cls)
+            else unstructure
+        )
 
     @converter.register_structure_hook_factory(is_mapping)
     def mapping(cls: type[Any]) -> Callable[[Any, Any], Any]:
@@ -170,6 +210,7 @@ def _converter(*, detailed: bool) -> Converter:
 
     for kind in str, int, bool:
         converter.register_structure_hook(kind, _plain(kind))
+    converter.register_structure_hook_func(lambda kind: kind == TextFlag, _text_flag)
     converter.register_structure_hook(datetime, _datetime)
     converter.register_structure_hook(OpenEnum, _enum)
     converter.register_unstructure_hook(datetime, lambda moment: moment.isoformat().replace("+00:00", "Z"))
@@ -219,13 +260,13 @@ def decode_page(response: Response, model: type[T]) -> tuple[list[T], PageMeta]:
     """
     envelope = _load(response, "Page")
     if type(envelope) is not dict or "meta" not in envelope:
-        raise _unreadable(response, "Page", "meta", "missing")
+        raise unreadable(response, "Page", "meta", "missing")
     meta: PageMeta = _structured(response, envelope["meta"], PageMeta, "Page.meta")
     named = (
         [envelope[meta.key]] if meta.key in envelope else [envelope[key] for key in envelope if key != "meta"]
     )
     if len(named) != 1:
-        raise _unreadable(response, "Page", "meta.key", "it names no member, and no other is the only one")
+        raise unreadable(response, "Page", "meta.key", "it names no member, and no other is the only one")
     items: list[T] = _structured(response, named[0], list[model], model.__name__)  # type: ignore[valid-type]  # a type made at run time
     return items, meta
 
@@ -236,7 +277,7 @@ def _load(response: Response, name: str) -> Any:
     except ValueError as error:
         kind = response.headers.get("Content-Type", "no content type")
         reason = f"the body ({len(response.body)} bytes, {kind}) is {error}"
-    raise _unreadable(response, name, "", reason)
+    raise unreadable(response, name, "", reason)
 
 
 def _structured(response: Response, value: Any, shape: Any, name: str) -> Any:
@@ -247,10 +288,11 @@ def _structured(response: Response, value: Any, shape: Any, name: str) -> Any:
             return _careful.structure(value, shape)
         except Exception as error:  # noqa: BLE001  # cattrs raises groups of whatever the hooks raise
             path, reason = _fault(error)
-    raise _unreadable(response, name, path, reason)
+    raise unreadable(response, name, path, reason)
 
 
-def _unreadable(response: Response, model: str, field: str, reason: str) -> DecodeError:
+def unreadable(response: Response, model: str, field: str, reason: str) -> DecodeError:
+    """Make the error of an answer that cannot be read into a model, because of a field."""
     return DecodeError(
         message=reason,
         model=model,
@@ -277,8 +319,11 @@ def encode_fields(fields: Mapping[str, object]) -> str:
 
 def _texts(name: str, value: object) -> Iterator[str]:
     if isinstance(value, list | tuple):
-        for item in value:
-            yield from _texts(name, item)
+        texts = [text for item in value for text in _texts(name, item)]
+        if not texts:
+            # the wire cannot tell it from None: whoever means "none of them" would get all
+            raise ValueError(f"{_argument(name)} must not be an empty list; None leaves it out")
+        yield from texts
     elif value is not None:
         yield _text(name, value)
 
@@ -301,8 +346,9 @@ def _text(name: str, value: object) -> str:
 
 
 def _argument(name: str) -> str:
-    """Give the keyword that a field of the wire comes from: ``Timers.Inactive`` is ``timers_inactive``."""
-    return re.sub(r"\.|(?<=[a-z])(?=[A-Z])", "_", name).lower()
+    """Give the keyword of a field: ``timers_inactive`` of ``Timers.Inactive``, ``from_`` of ``From``."""
+    plain = re.sub(r"\.|(?<=[a-z])(?=[A-Z])", "_", name).lower()
+    return plain + "_" * iskeyword(plain)
 
 
 def check_characters(name: str, value: str) -> str:

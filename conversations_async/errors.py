@@ -8,10 +8,13 @@
      │    ├── PermissionDeniedError       403
      │    ├── NotFoundError               404
      │    ├── ConflictError               409
+     │    ├── PayloadTooLargeError        413
+     │    ├── UnsupportedMediaTypeError   415
      │    ├── RateLimitError              429
      │    └── ServerError                 5xx
      ├── TransportError                   no answer, or not a whole one
-     │    └── RequestTimeoutError         … within the time allowed (also a TimeoutError)
+     │    ├── RequestTimeoutError         … within the time allowed (also a TimeoutError)
+     │    └── UploadError                 … because what was to be uploaded failed
      ├── DecodeError                      an answer that cannot be read
      └── PaginationError                  a page link that must not be followed
 
@@ -163,6 +166,14 @@ class ConflictError(APIError):
     """409: it exists already, or somebody else is changing it."""
 
 
+class PayloadTooLargeError(APIError):
+    """413: the media is larger than the API allows."""
+
+
+class UnsupportedMediaTypeError(APIError):
+    """415: the API does not take media of this type."""
+
+
 class RateLimitError(APIError):
     """429: too many requests; nothing was done."""
 
@@ -176,6 +187,8 @@ _STATUS_ERRORS: dict[int, type[APIError]] = {
     403: PermissionDeniedError,
     404: NotFoundError,
     409: ConflictError,
+    413: PayloadTooLargeError,
+    415: UnsupportedMediaTypeError,
     429: RateLimitError,
 }
 
@@ -190,6 +203,10 @@ class TransportError(ConversationsError):
 
 class RequestTimeoutError(TransportError, TimeoutError):
     """No whole answer arrived within the time allowed."""
+
+
+class UploadError(TransportError):
+    """The source of an upload ended early, went on for too long, or failed; its own error is the cause."""
 
 
 @define(kw_only=True, slots=False, repr=False)

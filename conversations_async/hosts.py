@@ -62,9 +62,26 @@ class Hosts:
             return None
         return url.raw_path_qs if url.raw_user is url.raw_password is None else None
 
+    def temporary_link(self, product: str, link: str | None) -> URL | None:
+        """Return a link that is followed without credentials; None for one that must not be.
+
+        It leads out over https, to wherever the API says, or to the client's own origin.
+        """
+        if not link or not re.fullmatch(r"[!-~]+", link):
+            return None
+        try:
+            url = URL(link, encoded=True)
+            origin = str(url.origin())
+        except ValueError:
+            return None
+        allowed = origin == self.origin(product) or (url.scheme == "https" and _is_origin(origin))
+        return url if allowed and url.raw_user is url.raw_password is None else None
+
     def _vendor(self, product: str) -> str:
         region, edge = self.region, self.edge
-        if edge is not None:
+        if product == "mcs":  # it has no edges, and no host without a region
+            region, edge = region or "us1", None
+        elif edge is not None:
             region = region or "us1"
         elif region == "us1":
             region = None

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .session import SessionManager
 
 T = TypeVar("T")
+M = TypeVar("M")
 
 PAGE_SIZE_DEFAULT = 50
 #: As the API pages have it; the specification says 100 or 50 for most lists, and the API may send fewer.
@@ -70,6 +71,9 @@ class Repository(Generic[T]):
             "POST", self._url(path), form=form, webhook_enabled=webhook_enabled
         )
         return decode(response, self.model)
+
+    async def _get(self, path: str, model: type[M]) -> M:
+        return decode(await self._session.request("GET", self._url(path)), model)
 
     async def _delete(self, sid: str, *, webhook_enabled: bool | str | None = None) -> None:
         await self._session.request("DELETE", self._url(self._item(sid)), webhook_enabled=webhook_enabled)
@@ -132,10 +136,35 @@ class Fetchable(Repository[T]):
             NotFoundError: There is no such item.
             ValueError: The identifier is empty or dotted.
         """
-        return decode(await self._session.request("GET", self._url(self._item(sid))), self.model)
+        return await self._get(self._item(sid), self.model)
+
+
+class Singleton(Repository[T]):
+    """There is one item only, which stands where a collection would."""
+
+    async def fetch(self) -> T:
+        """Read it."""
+        return await self._get(self._path, self.model)
 
 
 class Deletable(Repository[T]):
+    """One item can be deleted."""
+
+    async def delete(self, sid: str) -> None:
+        """Delete one item.
+
+        Args:
+            sid: Its SID, or what the API takes in its place.
+
+        Raises:
+            NotFoundError: There is no such item. One that is gone after an attempt whose outcome was
+                unknown counts as deleted.
+            ValueError: The identifier is empty or dotted.
+        """
+        await self._delete(sid)
+
+
+class DeletableWithWebhooks(Repository[T]):
     """One item can be deleted, and the API can be asked to tell the webhooks."""
 
     async def delete(self, sid: str, *, webhook_enabled: bool | WebhookFlag | None = None) -> None:
@@ -147,8 +176,7 @@ class Deletable(Repository[T]):
                 default is no.
 
         Raises:
-            NotFoundError: There is no such item. One that is gone after an attempt whose outcome was
-                unknown counts as deleted.
+            NotFoundError: As for ``Deletable``.
             ValueError: The identifier is empty or dotted.
         """
         await self._delete(sid, webhook_enabled=webhook_enabled)

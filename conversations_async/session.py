@@ -11,25 +11,37 @@ import logging
 import math
 import platform
 from collections.abc import Mapping
+from contextlib import aclosing, asynccontextmanager, suppress
+from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import aiohttp
 from attrs import field, frozen
 from yarl import URL
 
-from ._checks import check_seconds, check_whole
+from ._checks import check_seconds
 from ._version import __version__
-from .connections import BorrowedConnections, ConnectionLostError, OwnConnections
+from .connections import ConnectionLostError, SharedConnections
 from .converter import encode_fields, encode_flag
-from .errors import APIError, RequestTimeoutError, TransportError
+from .errors import APIError, RequestTimeoutError, TransportError, UploadError
 from .response import REQUEST_ID, Response
+from .upload import SourceError, Upload
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable
+
+    from aiohttp.abc import AbstractStreamWriter
+
+    from .connections import Connections, Pool
     from .hosts import Hosts
     from .retry import RetryPolicy
 
+T = TypeVar("T")
+
 log = logging.getLogger("conversations_async")
+
+_RATE_LIMITED: Final = 429
 
 USER_AGENT: Final = (
     f"conversations-async/{__version__} aiohttp/{aiohttp.__version__} Python/{platform.python_version()}"
@@ -42,12 +54,21 @@ class _Call:
 
     method: str
     url: URL
+    #: What of the address may be shown and logged.
+    path: str
     headers: Mapping[str, str] = field(repr=False)
-    data: bytes | None = field(repr=False)
+    data: bytes | Upload | None = field(repr=False, default=None)
+    #: Whether the time allowed is that in which nothing moves, and not that of the whole.
+    moving: bool = False
 
     def __str__(self) -> str:
-        """Say as much of it as may be logged."""
-        return f"{self.method} {self.url.raw_path}"
+        return f"{self.method} {self.path}"
+
+    def repeatable(self, *, sent: bool, status: int | None) -> bool:
+        """Say whether the body allows another attempt; an upload that may have arrived is not sent twice."""
+        return not isinstance(self.data, Upload) or (
+            self.data.whole and (not sent or status == _RATE_LIMITED)
+        )
 
 
 class SessionManager:
@@ -61,11 +82,10 @@ class SessionManager:
         username: The account SID, or the SID of an API key.
         password: The auth token, or the secret of the API key.
         hosts: Where requests go.
+        connections: What they go through. By itself, aiohttp repeats a GET or DELETE once after a lost
+            connection; in a borrowed session, it still does, and that is no attempt here.
         retry: Decides what happens after a failed attempt.
         timeout: Seconds that one attempt may take, the wait for a free connection included.
-        max_connections: Connections of an own session at the most.
-        session: A session to borrow. It is never closed here, and its connector sets the limits. By itself,
-            aiohttp repeats a GET or DELETE once after a lost connection; that is no attempt here.
 
     Raises:
         ValueError: An argument is out of range or malformed; the message names it.
@@ -77,24 +97,35 @@ class SessionManager:
         password: str,
         *,
         hosts: Hosts,
+        connections: Connections,
         retry: RetryPolicy,
-        timeout: float = 30.0,
-        max_connections: int = 100,
-        session: aiohttp.ClientSession | None = None,
+        timeout: float,
     ) -> None:
         check_seconds("timeout", timeout)
-        check_whole("max_connections", max_connections, 1)
         self.hosts = hosts
+        self._connections = connections
         self._retry = retry
         self._timeout = timeout
-        self._connections = (
-            OwnConnections(max_connections) if session is None else BorrowedConnections(session)
-        )
+        self._credentials = username, password
         self._headers = {
             "Authorization": aiohttp.encode_basic_auth(username, password),
             "User-Agent": USER_AGENT,
             "Accept": "application/json",
         }
+
+    def view(
+        self, credentials: tuple[str, str] | None, retry: RetryPolicy | None, timeout: float | None
+    ) -> SessionManager:
+        """Give one that uses the same connections and never closes them; what is None stays as it is."""
+        username, password = credentials or self._credentials
+        return SessionManager(
+            username,
+            password,
+            hosts=self.hosts,
+            connections=SharedConnections(self._connections),
+            retry=self._retry if retry is None else retry,
+            timeout=self._timeout if timeout is None else timeout,
+        )
 
     async def request(
         self,
@@ -126,37 +157,122 @@ class SessionManager:
         if (flag := encode_flag("webhook_enabled", webhook_enabled)) is not None:
             headers["X-Twilio-Webhook-Enabled"] = flag
         data = None if form is None else encode_fields(form).encode()
-        call = _Call(method=method, url=url, headers=headers, data=data)
+        call = _Call(method=method, url=url, path=url.raw_path, headers=headers, data=data)
+        response, _ = await self._until_closed(call, partial(self._attempts, call))
+        return response
 
+    async def upload(self, url: URL, upload: Upload, *, content_type: str) -> Response:
+        """Make one call that sends a body of any length.
+
+        ``timeout`` then bounds each time in which nothing moves, and not the whole. An attempt that the body
+        has begun to leave for is repeated only if the API refused it, and the body is still whole.
+
+        Raises:
+            APIError: As for ``request``.
+            TransportError: As for ``request``.
+            UploadError: The source failed; the connection is closed.
+        """
+        headers = self._headers | {"Content-Type": content_type}
+        if upload.size is not None:
+            headers["Content-Length"] = str(upload.size)
+        call = _Call(method="POST", url=url, path=url.raw_path, headers=headers, data=upload, moving=True)
+        response, _ = await self._until_closed(call, partial(self._attempts, call))
+        return response
+
+    @asynccontextmanager
+    async def download(
+        self, url: URL, *, path: str, size: int | None
+    ) -> AsyncGenerator[AsyncGenerator[bytes]]:
+        """Make one call without credentials, and give its body in chunks as they arrive.
+
+        ``timeout`` then bounds each wait for a chunk, and not the whole.
+
+        Args:
+            url: The whole address, already encoded.
+            path: What stands for its path in errors and logs: the address may be a secret.
+            size: How many bytes there must be; None where nobody knows it.
+
+        Raises:
+            APIError: As for ``request``.
+            TransportError: As for ``request``; also while chunks are read.
+        """
+        headers = {"User-Agent": USER_AGENT, "Accept": "*/*"}
+        call = _Call(method="GET", url=url, path=path, headers=headers, moving=True)
         pool = await self._connections.pool()
+        response, answer = await self._until_closed(call, partial(self._attempts, call, read=False), pool)
+        try:
+            async with aclosing(self._chunks(call, pool, response, answer, size)) as chunks:
+                yield chunks
+        finally:
+            answer.close()
+
+    async def _chunks(
+        self,
+        call: _Call,
+        pool: Pool,
+        response: Response,
+        answer: aiohttp.ClientResponse,
+        size: int | None,
+    ) -> AsyncGenerator[bytes]:
+        async def read(_: aiohttp.ClientSession) -> bytes:
+            try:
+                async with asyncio.timeout(self._timeout):
+                    return await answer.content.readany()
+            except (aiohttp.ClientError, OSError) as error:
+                failure = _failure(error, call, response.attempts, self._timeout, answer)
+            raise failure
+
+        received = 0
+        while chunk := await self._until_closed(call, read, pool):
+            received += len(chunk)
+            yield chunk
+        if size not in (None, received):
+            raise TransportError(
+                message=f"the download ended after {received} of {size} bytes",
+                method=call.method,
+                path=call.path,
+                status=response.status,
+                attempts=response.attempts,
+            )
+
+    async def _until_closed(
+        self,
+        call: _Call,
+        work: Callable[[aiohttp.ClientSession], Awaitable[T]],
+        pool: Pool | None = None,
+    ) -> T:
+        """Do some work of a call, which ends when the client is closed."""
+        pool = pool or await self._connections.pool()
         scope = asyncio.timeout(None)
         try:
             async with scope:
                 pool.calls.add(scope)
-                return await self._attempts(pool.session, call)
+                if not pool.session.closed:  # it may be, between two chunks
+                    return await work(pool.session)
         except TimeoutError:
             if not scope.expired():
                 raise  # one of our own
         finally:
             pool.calls.discard(scope)
-        raise TransportError(message="the client was closed meanwhile", method=method, path=url.raw_path)
+        raise TransportError(message="the client was closed meanwhile", method=call.method, path=call.path)
 
-    async def _attempts(self, session: aiohttp.ClientSession, call: _Call) -> Response:
+    async def _attempts(
+        self, call: _Call, session: aiohttp.ClientSession, *, read: bool = True
+    ) -> tuple[Response, aiohttp.ClientResponse]:
         clock = asyncio.get_running_loop().time
         start = clock()
         unsure = False  # whether an attempt that failed may have done its work all the same
         for attempt in count(1):
-            # to aiohttp, 0 means no limit
             left = max(self._retry.total_timeout - (clock() - start), 0.001)
             failure: APIError | TransportError
             try:
-                response = await _attempt(session, call, attempt, min(self._timeout, left))
+                response, answer = await _attempt(session, call, attempt, min(self._timeout, left), read=read)
             except TransportError as error:
                 failure, status, sent, retry_after = error, None, error.sent, None
             else:
                 # a DELETE that is repeated may find that the first one was carried out
                 if response.ok or (unsure and call.method == "DELETE" and response.status == 404):
-                    return response
+                    return response, answer
                 failure = APIError.from_response(response)
                 status, sent, retry_after = failure.status, True, failure.retry_after
             wait = self._retry.delay(
@@ -167,9 +283,9 @@ class SessionManager:
                 retry_after=retry_after,
                 elapsed=clock() - start,
             )
-            if wait is None:
+            if wait is None or not call.repeatable(sent=sent, status=status):
                 raise failure
-            unsure = unsure or (sent and status != 429)
+            unsure = unsure or (sent and status != _RATE_LIMITED)
             reason = status or type(failure).__name__
             log.warning("%s: %s; attempt %d follows in %.2f s", call, reason, attempt + 1, wait)
             await asyncio.sleep(wait)
@@ -188,69 +304,116 @@ class SessionManager:
         await self._connections.close()
 
 
-async def _attempt(session: aiohttp.ClientSession, call: _Call, attempt: int, seconds: float) -> Response:
-    """Send one request and read its answer, within so many seconds."""
+class _Body(aiohttp.AsyncIterablePayload):
+    """The chunks of an upload, and the connection that they are written to."""
+
+    def __init__(self, chunks: AsyncGenerator[bytes]) -> None:
+        super().__init__(chunks)
+        self._chunks = chunks
+        self._transport: asyncio.WriteTransport | None = None
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        """Write the chunks."""
+        self._transport = writer.transport
+        await super().write_with_length(writer, content_length)
+
+    async def end(self) -> None:
+        """Close the source, and for good the connection that aiohttp closes."""
+        # which would stay open until all that it holds has gone, to a server that perhaps reads no more
+        if (wire := self._transport) is not None and wire.is_closing() and wire.get_write_buffer_size():
+            wire.abort()
+        # where the source is waited for, aiohttp has cancelled that; and what it fails with now is too late
+        with suppress(Exception):
+            await self._chunks.aclose()
+
+
+async def _attempt(
+    session: aiohttp.ClientSession, call: _Call, attempt: int, seconds: float, *, read: bool
+) -> tuple[Response, aiohttp.ClientResponse]:
+    """Send one request and read its answer, within so many seconds; of an upload, each chunk has as many."""
     clock = asyncio.get_running_loop().time
     start = clock()
-    status = request_id = None
+    deadline = asyncio.timeout(seconds)
+    answer = body = None
+    if isinstance(call.data, Upload):
+        body = _Body(call.data.chunks(moved=lambda: deadline.reschedule(clock() + seconds)))
     # The wait for a connection is told from the rest only if its time ends first; nothing is rounded up.
-    limits = aiohttp.ClientTimeout(total=seconds, connect=seconds * 0.95, ceil_threshold=math.inf)
+    limits = aiohttp.ClientTimeout(total=None, connect=seconds * 0.95, ceil_threshold=math.inf)
     try:
-        async with session.request(
-            call.method,
-            call.url,
-            data=call.data,
-            headers=call.headers,
-            allow_redirects=False,
-            auto_decompress=True,
-            raise_for_status=False,
-            timeout=limits,
-        ) as answer:
-            status, request_id = answer.status, answer.headers.get(REQUEST_ID)
-            return Response(
+        async with deadline:
+            answer = await session.request(
+                call.method,
+                call.url,
+                data=body or call.data,
+                headers=call.headers,
+                allow_redirects=False,
+                auto_decompress=True,
+                raise_for_status=False,
+                timeout=limits,
+            )
+            response = Response(
                 method=call.method,
-                path=call.url.raw_path,
-                status=status,
+                path=call.path,
+                status=answer.status,
                 headers=answer.headers,
-                body=await answer.read(),
+                body=await answer.read() if read or answer.status >= 300 else b"",
                 attempts=attempt,
             )
+            return response, answer
     except (aiohttp.ClientError, OSError) as error:
-        reason = _reason(error, seconds)
-        kind = RequestTimeoutError if isinstance(error, TimeoutError) else TransportError
-        sent = not isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
-        # what is about an answer holds the request, with its credentials
-        cause = None if isinstance(error, aiohttp.ClientResponseError | aiohttp.ClientPayloadError) else error
+        failure = _failure(error, call, attempt, seconds, answer)
     finally:
         log.debug(
             "%s %s in %.0f ms (attempt %d, request %s)",
             call,
-            status or "no answer",
+            answer.status if answer else "no answer",
             (clock() - start) * 1000,
             attempt,
-            request_id,
+            answer.headers.get(REQUEST_ID) if answer else None,
         )
+        if answer is not None and body is not None:
+            answer.close()  # it may have come before all chunks were sent
+        if body is not None:
+            await body.end()
     # raised here, where the exception of aiohttp is no longer its context
-    raise kind(
-        message=reason,
-        sent=sent,
-        method=call.method,
-        path=call.url.raw_path,
-        status=status,
-        request_id=request_id,
-        attempts=attempt,
-    ) from cause
+    raise failure
 
 
-def _reason(error: Exception, seconds: float) -> str:
+def _failure(
+    error: Exception, call: _Call, attempt: int, seconds: float, answer: aiohttp.ClientResponse | None
+) -> TransportError:
     """Say what an exception of aiohttp means; its own text may hold the address, or parts of the answer."""
+    kind: type[TransportError] = TransportError
+    # what is about an answer holds the request, with its credentials; and about the wait for one, the address
+    telling = aiohttp.ClientResponseError | aiohttp.ClientPayloadError | aiohttp.ConnectionTimeoutError
+    cause = None if isinstance(error, telling) else error
     match error:
+        case _ if isinstance(call.data, Upload) and call.data.fault is not None:
+            kind, cause = UploadError, call.data.fault
+            reason = (
+                str(cause) if isinstance(cause, SourceError) else f"it failed with {type(cause).__name__}"
+            )
+            reason = f"the source of the upload is at fault: {reason}"
         case aiohttp.ConnectionTimeoutError():
-            return f"no connection within {seconds * 0.95:.3g} s"
+            kind, reason = RequestTimeoutError, f"no connection within {seconds * 0.95:.3g} s"
         case TimeoutError():
-            return f"no whole answer within {seconds:.3g} s"
+            kind = RequestTimeoutError
+            missing = "nothing moved for" if call.moving else "no whole answer within"
+            reason = f"{missing} {seconds:.3g} s"
         case aiohttp.ClientConnectorError():
-            return str(error)
+            reason = str(error)
         case ConnectionLostError():
-            return f"the connection was lost ({error})"
-    return f"the connection was lost, or the answer is no HTTP ({type(error).__name__})"
+            reason = f"the connection was lost ({error})"
+        case _:
+            reason = f"the connection was lost, or the answer is no HTTP ({type(error).__name__})"
+    failure = kind(
+        message=reason,
+        sent=not isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError),
+        method=call.method,
+        path=call.path,
+        status=answer.status if answer else None,
+        request_id=answer.headers.get(REQUEST_ID) if answer else None,
+        attempts=attempt,
+    )
+    failure.__cause__ = cause
+    return failure

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Self
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 DROP = b""
 #: Never answer.
 HANG = None
+
+#: What a server does on a connection.
+Play = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @frozen
@@ -48,11 +52,29 @@ def page(
     return {"meta": meta, key: items}
 
 
+async def read_head(reader: asyncio.StreamReader) -> Request:
+    """Read a request as far as its body."""
+    first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+    method, target, _ = first.split(" ")
+    return Request(method, target, dict(line.split(": ", 1) for line in lines if line), b"")
+
+
+async def read_body(reader: asyncio.StreamReader, headers: dict[str, str]) -> bytes:
+    """Read a body, whose length is stated or which comes in chunks."""
+    if headers.get("Transfer-Encoding") != "chunked":
+        return await reader.readexactly(int(headers.get("Content-Length", 0)))
+    body = b""
+    while size := int(await reader.readuntil(b"\r\n"), 16):
+        body += (await reader.readexactly(size + 2))[:-2]
+    await reader.readexactly(2)
+    return body
+
+
 @define
 class Scripted:
     """Answers the n-th request with the n-th entry of a script; the last entry goes on for ever."""
 
-    script: deque[bytes | None]
+    script: deque[bytes | None] = field(factory=deque)
     port: int = 0
     #: Whether an answer that is not whole is left at that, and not ended by closing the connection.
     hold: bool = False
@@ -104,11 +126,8 @@ class Scripted:
             writer.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-        method, target, _ = head[0].split(" ")
-        headers = dict(line.split(": ", 1) for line in head[1:] if line)
-        body = await reader.readexactly(int(headers.get("Content-Length", 0)))
-        self.requests.append(Request(method, target, headers, body))
+        request = await read_head(reader)
+        self.requests.append(evolve(request, body=await read_body(reader, request.headers)))
         self.arrived.set()
         entry = self.script.popleft() if len(self.script) > 1 else self.script[0]
         if entry is None:  # HANG
@@ -121,3 +140,16 @@ class Scripted:
         if not whole and self.hold:
             await reader.read()  # until the client gives up
         return whole
+
+
+@define
+class Played(Scripted):
+    """Reads the head of one request of each connection, and leaves the rest to a coroutine of the test."""
+
+    play: Play = field(kw_only=True)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        self.requests.append(await read_head(reader))
+        self.arrived.set()
+        await self.play(reader, writer)
+        return False

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
 
-import aiohttp
 import pytest
 
 from conversations_async import (
@@ -27,7 +27,8 @@ from conversations_async import (
 )
 from conversations_async.emulator import Emulator
 
-from .conftest import ACCOUNT_SID, AUTH_TOKEN
+from .conftest import ACCOUNT_SID, AUTH_TOKEN, CONVERSATION, MESSAGE
+from .servers import Scripted, answer
 
 if TYPE_CHECKING:
     from conversations_async.client import Scope
@@ -35,19 +36,12 @@ if TYPE_CHECKING:
 THEN = datetime(2020, 2, 29, 12, 30, 15, tzinfo=UTC)
 
 
-async def another_service(emulator: Emulator) -> str:
-    """Create a service, which the client cannot do yet, and give its SID."""
-    async with aiohttp.ClientSession() as session:
-        headers = {"Authorization": aiohttp.encode_basic_auth(ACCOUNT_SID, AUTH_TOKEN)}
-        form = {"FriendlyName": "another"}
-        async with session.post(f"{emulator.url}/v1/Services", data=form, headers=headers) as answer:
-            return str((await answer.json())["sid"])
-
-
 @pytest.fixture(params=["the default service", "another service"])
 async def scope(request: pytest.FixtureRequest, emulator: Emulator, client: ConversationsClient) -> Scope:
     """Give the repositories of one scope, then those of the other."""
-    return client if "default" in request.param else client.service(await another_service(emulator))
+    if "default" in request.param:
+        return client
+    return client.service((await client.services.create(friendly_name="another")).sid)
 
 
 async def test_the_life_of_a_conversation(scope: Scope) -> None:
@@ -108,7 +102,7 @@ async def test_a_conversation_with_participants(scope: Scope) -> None:
     assert bob.messaging_binding.address == "+15558675310"
 
 
-async def test_the_life_of_a_message(scope: Scope) -> None:
+async def test_the_life_of_a_message(client: ConversationsClient, scope: Scope) -> None:
     """Created, read, changed field by field, deleted; its index is never used again."""
     conversation = await scope.conversations.create()
     messages = scope.messages(conversation.sid)
@@ -118,9 +112,11 @@ async def test_the_life_of_a_message(scope: Scope) -> None:
     edited = await messages.update(first.sid, body="", author="hook", date_updated=THEN)
     assert (edited.body, edited.author, edited.date_updated) == ("", "hook", THEN)
     assert await messages.fetch(first.sid) == edited
-    picture = await messages.create(media_sid="ME" + "1" * 32)
-    assert isinstance(picture.media, tuple)
-    assert isinstance(picture.media[0], Media)
+    assert conversation.chat_service_sid is not None
+    media = client.service(conversation.chat_service_sid).media
+    file = await media.upload(b"parrot", content_type="image/png", filename="parrot.png")
+    picture = await messages.create(media_sid=file.sid)
+    assert picture.media == (Media(sid=file.sid, size=6, content_type="image/png", filename="parrot.png"),)
     template = await messages.create(content_sid="HX" + "2" * 32, content_variables={"name": "John"})
     assert template.content_sid == "HX" + "2" * 32
     await messages.delete(template.sid)
@@ -249,7 +245,7 @@ async def test_legacy_chat_sees_the_same_messages(client: ConversationsClient) -
 
 async def test_services_are_apart(emulator: Emulator, client: ConversationsClient) -> None:
     """A unique name is free in another service, and a conversation is found in its own only."""
-    other = client.service(await another_service(emulator))
+    other = client.service((await client.services.create(friendly_name="another")).sid)
     here: Conversation = await client.conversations.create(unique_name="same")
     there = await other.conversations.create(unique_name="same")
     assert here.sid != there.sid
@@ -278,3 +274,126 @@ async def test_a_wrong_token_is_refused() -> None:
         assert caught.value.code == 20003
         async with ConversationsClient(ACCOUNT_SID, AUTH_TOKEN, base_url=emulator.url) as client:
             await client.conversations.create()
+
+
+async def test_ensure_finds_or_creates_a_conversation(client: ConversationsClient) -> None:
+    """``ensure`` creates the conversation once; later calls give it as it is, whatever they say."""
+    made = await client.conversations.ensure("support/7", friendly_name="Support", attributes={"a": 1})
+    assert (made.unique_name, made.friendly_name, made.parsed_attributes) == (
+        "support/7",
+        "Support",
+        {"a": 1},
+    )
+    assert await client.conversations.ensure("support/7", friendly_name="Another") == made
+    assert await client.conversations.stream().list() == [made]
+
+
+async def test_ensure_finds_or_creates_a_participant(client: ConversationsClient) -> None:
+    """``ensure`` adds the participant once, and knows a missing conversation from a missing participant."""
+    await client.conversations.create(unique_name="parrots")
+    participants = client.participants("parrots")
+    made = await participants.ensure(identity="alice", attributes={"a": 1})
+    assert (made.identity, made.parsed_attributes) == ("alice", {"a": 1})
+    assert await participants.ensure(identity="alice") == made
+    assert await participants.stream().list() == [made]
+    with pytest.raises(NotFoundError):
+        await client.participants("nowhere").ensure(identity="alice")
+
+
+@pytest.mark.parametrize("times", [2, 20])
+async def test_ensure_is_safe_in_a_race(client: ConversationsClient, times: int) -> None:
+    """Callers that race all get the same conversation and the same participant, and none gets an error."""
+    found = await asyncio.gather(*(client.conversations.ensure("parrots") for _ in range(times)))
+    assert len({conversation.sid for conversation in found}) == 1
+    joined = await asyncio.gather(
+        *(client.participants("parrots").ensure(identity="alice") for _ in range(times))
+    )
+    assert len({participant.sid for participant in joined}) == 1
+
+
+@pytest.mark.parametrize("code", [50350, 50391])
+async def test_ensure_hides_no_other_conflict(code: int) -> None:
+    """A conflict that is not about the name, or the identity, is the caller's to know."""
+    conflict = answer(409, {"code": code, "message": "Something else"})
+    script = [answer(404, {"code": 20404}), conflict] * 2
+    async with (
+        Scripted.of(script) as server,
+        ConversationsClient(ACCOUNT_SID, AUTH_TOKEN, base_url=server.url) as client,
+    ):
+        with pytest.raises(ConflictError) as caught:
+            await client.conversations.ensure("parrots")
+        assert caught.value.code == code
+        with pytest.raises(ConflictError) as caught:
+            await client.participants("parrots").ensure(identity="alice")
+        assert caught.value.code == code
+
+
+async def test_close_is_for_good_and_may_be_repeated(client: ConversationsClient) -> None:
+    """``close`` closes; what is closed already is given as it is, and what does not exist is an error."""
+    conversation = await client.conversations.create(unique_name="parrots")
+    closed = await client.conversations.close(conversation.sid)
+    assert closed.state == ConversationState.CLOSED
+    assert await client.conversations.close("parrots") == closed
+    with pytest.raises(NotFoundError):
+        await client.conversations.close("nowhere")
+
+
+async def test_close_hides_no_other_refusal() -> None:
+    """A refusal that is not about being closed is the caller's to know."""
+    async with (
+        Scripted.of([answer(400, {"code": 50374, "message": "No"})]) as server,
+        ConversationsClient(ACCOUNT_SID, AUTH_TOKEN, base_url=server.url) as client,
+    ):
+        with pytest.raises(APIError) as caught:
+            await client.conversations.close("parrots")
+    assert (caught.value.code, len(server.requests)) == (50374, 1)
+
+
+async def test_a_user_is_found_by_identity(scope: Scope) -> None:
+    """A user is created, found by SID or identity, changed and deleted."""
+    user = await scope.users.create(identity="alice", friendly_name="Alice", attributes={"duty": "tech"})
+    assert await scope.users.fetch("alice") == await scope.users.fetch(user.sid) == user
+    assert (await scope.users.update("alice", friendly_name="A.")).friendly_name == "A."
+    with pytest.raises(ConflictError):
+        await scope.users.create(identity="alice")
+    await scope.users.delete("alice")
+    assert await scope.users.stream().list() == []
+
+
+async def test_channel_metadata_is_read_as_it_comes() -> None:
+    """What a channel adds to a message is read at the link that messages carry, and kept as it came."""
+    body = {"message_sid": MESSAGE, "type": "whatsapp", "data": {"context": {"id": 1}}}
+    async with (
+        Scripted.of([answer(200, body)]) as server,
+        ConversationsClient(ACCOUNT_SID, AUTH_TOKEN, base_url=server.url) as client,
+    ):
+        found = await client.messages("a/b").channel_metadata(MESSAGE)
+    assert found.message_sid == MESSAGE
+    assert found.extra == {"type": "whatsapp", "data": {"context": {"id": 1}}}
+    (request,) = server.requests
+    assert request.target == f"/v1/Conversations/a%2Fb/Messages/{MESSAGE}/ChannelMetadata"
+
+
+@pytest.mark.parametrize("options", [{}, {"messaging_service_sid": "MG1", "webhook_enabled": True}])
+async def test_a_channel_migrates_to_conversations(options: dict[str, Any]) -> None:
+    """A public channel becomes one that Conversations sees by the one call of version 3."""
+    async with (
+        Scripted.of([answer(200, {"sid": CONVERSATION, "messaging_service_sid": "MG1"})]) as server,
+        ConversationsClient(ACCOUNT_SID, AUTH_TOKEN, base_url=server.url) as client,
+    ):
+        channel = await client.chat.service("v2/").channels.migrate("v2/x", **options)
+    assert channel.messaging_service_sid == "MG1"
+    (request,) = server.requests
+    assert (request.method, request.target) == ("POST", "/v3/Services/v2%2F/Channels/v2%2Fx")
+    assert dict(parse_qsl(request.body.decode())) == {"Type": "private"} | (
+        {"MessagingServiceSid": "MG1"} if options else {}
+    )
+    assert ("X-Twilio-Webhook-Enabled" in request.headers) == bool(options)
+
+
+async def test_who_is_meant_is_said_once(client: ConversationsClient) -> None:
+    """Identity and address together are refused before anything is sent."""
+    with pytest.raises(ValueError, match="identity and messaging_binding_address"):
+        await client.participants("x").create(identity="alice", messaging_binding_address="+1555")
+    with pytest.raises(ValueError, match="identity and address"):
+        client.participant_conversations.stream(identity="alice", address="+1555")

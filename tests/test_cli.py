@@ -46,11 +46,13 @@ def service() -> Iterator[str]:
             Emulator() as emulator,
             ConversationsClient(ACCOUNT_SID, AUTH_TOKEN, base_url=emulator.url) as client,
         ):
-            await client.conversations.create(unique_name="parrots", friendly_name="About\x07 parrots")
+            room = await client.conversations.create(unique_name="parrots", friendly_name="About\x07 parrots")
             messages = client.messages("parrots")
             for body in BODIES:
                 await messages.create(author="smee", body=body)
-            await messages.create(media_sid="ME" + "0" * 32)
+            await client.service(room.chat_service_sid or "").media.send(
+                "parrots", b"squawk", content_type="image/png", filename="parrot.png"
+            )
             found.append(emulator.url)
             started.set()
             await stop[0].wait()
@@ -108,7 +110,7 @@ def test_messages_are_readable_lines() -> None:
         "    lines",
         r"#2  smee: \x1b[31mred\x1b[0m [bold]",
         "#3  smee: 👩‍🚀 [x] ümlaut",
-        f"#4  system:  [application/octet-stream ME{'0' * 32}, 0 bytes]",
+        "#4  system:  [image/png parrot.png, 6 bytes]",
     ]
 
 
@@ -119,7 +121,7 @@ def test_messages_as_json() -> None:
     objects = [json.loads(line) for line in result.output.splitlines()]
     assert [each["index"] for each in objects] == [4, 3, 2]
     assert objects[2]["body"] == BODIES[2]
-    assert objects[0]["media"][0]["sid"] == "ME" + "0" * 32
+    assert objects[0]["media"][0]["filename"] == "parrot.png"
     assert {"sid", "author", "attributes", "date_created", "links"} <= objects[0].keys()
     assert result.output.isascii()
     assert objects[0]["date_created"].endswith("Z")

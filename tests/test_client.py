@@ -15,7 +15,8 @@ import conversations_async
 from conversations_async import ConversationsClient, RetryPolicy
 from conversations_async.connections import OwnConnections
 
-from .conftest import ACCOUNT_SID, AUTH_TOKEN, CONVERSATION, MESSAGE, SERVICE
+from .conftest import ACCOUNT_SID, AUTH_TOKEN, CONVERSATION, SERVICE
+from .servers import Scripted, answer
 from .support import VARIABLES
 
 if TYPE_CHECKING:
@@ -126,46 +127,19 @@ def test_a_client_that_failed_to_be_made_can_be_shown() -> None:
     assert repr(object.__new__(ConversationsClient)) == "<ConversationsClient at None>"
 
 
-def paths(client: ConversationsClient) -> dict[str, Repository[Any]]:
-    """Give a repository of each kind, by the path where the API has it."""
-    v1, service = "/v1", f"/v1/Services/{SERVICE}"
-    found: dict[str, Repository[Any]] = {}
-    for root, scope in (v1, client), (service, client.service(SERVICE)):
-        found[f"{root}/Conversations"] = scope.conversations
-        found[f"{root}/Conversations/{CONVERSATION}/Messages"] = scope.messages(CONVERSATION)
-        found[f"{root}/Conversations/{CONVERSATION}/Participants"] = scope.participants(CONVERSATION)
-        receipts = scope.receipts(CONVERSATION, MESSAGE)
-        found[f"{root}/Conversations/{CONVERSATION}/Messages/{MESSAGE}/Receipts"] = receipts
-    chat = client.chat.service(SERVICE).messages(CONVERSATION)
-    found[f"/v2/Services/{SERVICE}/Channels/{CONVERSATION}/Messages"] = chat
-    return found
-
-
 def test_where_the_repositories_are() -> None:
-    """The same classes serve the default service and any other one; Chat has a host of its own."""
+    """One class serves the default service and any other one; Chat and media have hosts of their own."""
     client = ConversationsClient(ACCOUNT_SID, AUTH_TOKEN)
-    for path, repository in paths(client).items():
-        host = "chat" if path.startswith("/v2") else "conversations"
-        assert str(repository._url(repository._path)) == f"https://{host}.twilio.com{path}"
+    within = f"Services/{SERVICE}"
+    places: dict[Repository[Any], str] = {
+        client.conversations: "https://conversations.twilio.com/v1/Conversations",
+        client.service(SERVICE).conversations: f"https://conversations.twilio.com/v1/{within}/Conversations",
+        client.service(SERVICE).media: f"https://mcs.us1.twilio.com/v1/{within}/Media",
+        client.chat.service(SERVICE).channels: f"https://chat.twilio.com/v2/{within}/Channels",
+    }
+    for repository, url in places.items():
+        assert str(repository._url(repository._path)) == url
     assert type(client.messages("x")) is type(client.service("y").messages("x"))
-
-
-@pytest.mark.parametrize("identifier", ["", ".", ".."])
-def test_identifiers_are_one_segment(identifier: str) -> None:
-    """An identifier that would change the path is refused when the repository is made, by its name."""
-    client = ConversationsClient(ACCOUNT_SID, AUTH_TOKEN)
-    for name, make in {
-        "conversation": client.messages,
-        "service": client.service,
-        "channel": client.chat.service(SERVICE).messages,
-    }.items():
-        with pytest.raises(ValueError, match=f"^{name} must not be empty"):
-            make(identifier)
-    for wrong in (identifier, MESSAGE), (CONVERSATION, identifier):
-        with pytest.raises(ValueError, match="must not be empty"):
-            client.receipts(*wrong)
-    with pytest.raises(ValueError, match=r"^conversation must not be empty"):
-        client.participants(identifier)
 
 
 def test_every_public_name_is_there() -> None:
@@ -204,3 +178,75 @@ def test_the_contract_of_the_constructor() -> None:
         ("max_connections", "KEYWORD_ONLY", 100),
         ("session", "KEYWORD_ONLY", None),
     ]
+
+
+async def test_a_view_has_its_own_options_and_the_same_connections() -> None:
+    """``with_options`` changes what is named, in a client that sends over the connections of the first."""
+    found = answer(200, {"sid": CONVERSATION})
+    async with Scripted.of([found]) as server:
+        client = ConversationsClient(ACCOUNT_SID, AUTH_TOKEN, base_url=server.url, timeout=7)
+        async with client:
+            await client.conversations.fetch(CONVERSATION)
+            other = "AC" + "b" * 32
+            views = [
+                client.with_options(timeout=3, retry=RetryPolicy(max_attempts=1)),
+                client.with_options(account_sid=other, auth_token="another"),
+                client.with_options(auth_token="rotated"),
+                client.with_options(api_key="SK1", api_secret="hush").with_options(timeout=2),
+            ]
+            for view in views:
+                await view.conversations.fetch(CONVERSATION)
+                await view.service(SERVICE).users.fetch("alice")
+        assert server.most_connections == 1
+    sent = [request.headers["Authorization"] for request in server.requests]
+    names = [(ACCOUNT_SID, AUTH_TOKEN), (other, "another"), (ACCOUNT_SID, "rotated"), ("SK1", "hush")]
+    assert sent[0] == aiohttp.encode_basic_auth(ACCOUNT_SID, AUTH_TOKEN)
+    assert sent[1:] == [aiohttp.encode_basic_auth(*one) for one in names for _ in range(2)]
+    timeouts = [(view._session._timeout, view._session._retry.max_attempts) for view in [client, *views]]
+    assert timeouts == [(7, 5), (3, 1), (7, 5), (7, 5), (2, 5)]
+
+
+async def test_a_view_closes_nothing() -> None:
+    """Connections are closed by the client that has them; a view that is left or closed still works."""
+    async with Scripted.of([answer(200, {"sid": CONVERSATION})]) as server:
+        async with ConversationsClient(ACCOUNT_SID, AUTH_TOKEN, base_url=server.url) as client:
+            view = client.with_options(timeout=3)
+            async with view:
+                await view.conversations.fetch(CONVERSATION)
+            await view.close()
+            await view.conversations.fetch(CONVERSATION)
+        assert server.most_connections == 1
+        with pytest.raises(RuntimeError, match="the client is closed"):
+            await view.conversations.fetch(CONVERSATION)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"account_sid": "AC" + "b" * 32}, "auth_token .* is missing"),
+        ({"account_sid": "AC1", "auth_token": "x"}, "account_sid .* must be AC and 32 hex digits"),
+        ({"auth_token": ""}, "auth_token .* is missing"),
+        ({"account_sid": "", "auth_token": "x"}, "account_sid .* is missing"),
+        ({"api_key": "SK1"}, "api_secret .* is missing"),
+        ({"timeout": 0}, "^timeout must be"),
+    ],
+)
+def test_a_view_never_mixes_credentials(options: dict[str, Any], message: str) -> None:
+    """Where any credential is given, none of the old secrets is used: what is missing is an error."""
+    client = ConversationsClient(ACCOUNT_SID, AUTH_TOKEN)
+    with pytest.raises(ValueError, match=message):
+        client.with_options(**options)
+
+
+def test_a_view_is_of_the_same_class() -> None:
+    """A subclass of the client, with what it has of its own, stays one."""
+
+    class Ours(ConversationsClient):
+        label = "none"
+
+    client = Ours(ACCOUNT_SID, AUTH_TOKEN)
+    client.label = "ours"
+    view = client.with_options(timeout=3)
+    assert type(view) is Ours
+    assert view.label == "ours"
+    assert view.conversations is not client.conversations

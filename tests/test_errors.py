@@ -21,11 +21,14 @@ from conversations_async.errors import (
     DecodeError,
     NotFoundError,
     PaginationError,
+    PayloadTooLargeError,
     PermissionDeniedError,
     RateLimitError,
     RequestTimeoutError,
     ServerError,
     TransportError,
+    UnsupportedMediaTypeError,
+    UploadError,
 )
 
 from .support import COPIES, MUTE_BODIES, REQUEST_ID, answer, deterministic, is_one_line, json_values
@@ -40,20 +43,25 @@ TREE: dict[type[Exception], tuple[type[Exception], ...]] = {
     PermissionDeniedError: (APIError,),
     NotFoundError: (APIError,),
     ConflictError: (APIError,),
+    PayloadTooLargeError: (APIError,),
+    UnsupportedMediaTypeError: (APIError,),
     RateLimitError: (APIError,),
     ServerError: (APIError,),
     TransportError: (ConversationsError,),
     RequestTimeoutError: (TransportError, TimeoutError),
+    UploadError: (TransportError,),
     DecodeError: (ConversationsError,),
     PaginationError: (ConversationsError,),
 }
 
 STATUSES = [
-    *((status, APIError) for status in (302, 304, 400, 402, 405, 406, 410, 412, 413, 415, 422, 426, 499)),
+    *((status, APIError) for status in (302, 304, 400, 402, 405, 406, 410, 412, 422, 426, 499)),
     (401, AuthenticationError),
     (403, PermissionDeniedError),
     (404, NotFoundError),
     (409, ConflictError),
+    (413, PayloadTooLargeError),
+    (415, UnsupportedMediaTypeError),
     (429, RateLimitError),
     *((status, ServerError) for status in (500, 501, 502, 503, 504, 520, 599)),
 ]

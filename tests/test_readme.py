@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ import conversations_async
 from conversations_async import ConversationsClient, cli
 
 from .conftest import ACCOUNT_SID, AUTH_TOKEN
+from .operations import OPERATIONS
 from .support import VARIABLES, point_at
 
 if TYPE_CHECKING:
@@ -50,9 +52,10 @@ async def evaluate(example: Example, namespace: dict[str, Any]) -> None:
 
 
 @pytest.fixture
-def environment(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Point the environment at the emulator, as the README says."""
+def environment(emulator: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Point the environment at the emulator, as the README says, in a folder where files may be written."""
     point_at(emulator.url, monkeypatch)
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.mark.usefixtures("environment")
@@ -164,6 +167,19 @@ def test_the_first_shell_block_is_the_two_commands() -> None:
     assert demo.startswith("python3 -m venv .venv && .venv/bin/pip install -q -e '.[cli]' && ")
     assert demo.endswith(".venv/bin/conversations-async demo")
     assert tests.endswith("-e '.[dev]' && .venv/bin/pytest -q")
+
+
+def test_every_repository_is_in_the_readme() -> None:
+    """The README names each repository, and each verb that it has."""
+    text = README.read_text()
+    verbs = defaultdict[str, set[str]](set)
+    for operation in OPERATIONS:
+        assert re.search(rf"\b{re.escape(operation.accessor)}", text), operation.accessor
+        if operation.api == "conversations-v1":
+            verbs[operation.accessor].add(operation.verb)
+    for accessor, expected in verbs.items():
+        (listed,) = re.findall(rf"^\| .*\b{re.escape(accessor)}` \| (.*?) \|", text, re.MULTILINE) or [""]
+        assert sorted(listed.split()) == sorted(verb[0] for verb in expected if "_" not in verb), accessor
 
 
 def test_every_error_and_command_is_in_the_readme() -> None:

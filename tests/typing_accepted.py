@@ -7,18 +7,25 @@ of the tests: every call has to be accepted, and every result has to have the ty
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, assert_type
 
 from conversations_async import (
+    Address,
     APIError,
+    AutoCreation,
+    Binding,
     BindingType,
+    ChannelMetadata,
+    Configuration,
     Conversation,
     ConversationBindings,
     ConversationsClient,
     ConversationsError,
     ConversationState,
+    Credential,
     DecodeError,
     DeliveryAmount,
     DeliveryStatus,
@@ -28,18 +35,45 @@ from conversations_async import (
     Message,
     MessagingBinding,
     NotFoundError,
+    NotificationConfiguration,
+    NotificationLevel,
     Order,
     Page,
     Participant,
+    ParticipantConversation,
+    PushType,
     Receipt,
     RequestTimeoutError,
     RetryPolicy,
+    Role,
+    RoleType,
+    Service,
+    ServiceConfiguration,
     Stream,
     Timers,
     TransportError,
+    User,
+    UserConversation,
+    Webhook,
+    WebhookConfiguration,
+    WebhookMethod,
+    WebhookTarget,
 )
-from conversations_async.chat import ChatMessage, ChatMessageRepository, ChatMessageType
-from conversations_async.client import Chat, ChatScope, Scope
+from conversations_async.chat import (
+    Channel,
+    ChannelWebhook,
+    ChatBinding,
+    ChatMessage,
+    ChatMessageRepository,
+    ChatMessageType,
+    ChatRole,
+    ChatService,
+    ChatUser,
+    Invite,
+    Member,
+    UserChannel,
+)
+from conversations_async.client import Chat, ChatScope, ServiceScope
 from conversations_async.resources.conversations import ConversationRepository
 from conversations_async.resources.messages import MessageRepository
 from conversations_async.resources.participants import ParticipantRepository
@@ -81,7 +115,7 @@ def places(client: ConversationsClient) -> None:
     assert_type(client.messages("CH1"), MessageRepository)
     assert_type(client.participants("CH1"), ParticipantRepository)
     assert_type(client.receipts("CH1", "IM1"), ReceiptRepository)
-    assert_type(client.service("IS1"), Scope)
+    assert_type(client.service("IS1"), ServiceScope)
     assert_type(client.service("IS1").conversations, ConversationRepository)
     assert_type(client.service("IS1").messages("CH1"), MessageRepository)
     assert_type(client.service("IS1").participants("CH1"), ParticipantRepository)
@@ -89,6 +123,8 @@ def places(client: ConversationsClient) -> None:
     assert_type(client.chat, Chat)
     assert_type(client.chat.service("IS1"), ChatScope)
     assert_type(client.chat.service("IS1").messages("CH1"), ChatMessageRepository)
+    assert_type(client.with_options(timeout=5, account_sid="AC2", auth_token="token"), ConversationsClient)
+    assert_type(client.with_options(retry=RetryPolicy(), api_key="SK1", api_secret="s"), ConversationsClient)
 
 
 async def conversations(client: ConversationsClient) -> None:
@@ -301,3 +337,81 @@ async def any_mapping_and_sequence(
     await client.conversations.create(attributes=attributes)
     await client.conversations.create_with_participants(participant=participant)
     await client.conversations.create_with_participants(participant=tuple(participant))
+
+
+async def the_rest_of_conversations(client: ConversationsClient) -> None:
+    """Call what there is besides conversations, participants and messages."""
+    assert_type(await client.conversations.ensure("support-7", timers_closed="PT10M"), Conversation)
+    assert_type(await client.conversations.close("support-7", webhook_enabled=True), Conversation)
+    assert_type(await client.participants("CH1").ensure(identity="alice", attributes={}), Participant)
+    assert_type(await client.messages("CH1").channel_metadata("IM1"), ChannelMetadata)
+    assert_type(
+        await client.webhooks("CH1").create(
+            target=WebhookTarget.WEBHOOK,
+            configuration_method="post",
+            configuration_filters=["onMessageAdded"],
+            configuration_replay_after=0,
+        ),
+        Webhook,
+    )
+    assert_type(await client.webhooks("CH1").delete("WH1"), None)
+    assert_type(await client.users.create(identity="alice", webhook_enabled="false"), User)
+    assert_type(await client.users.fetch("alice"), User)
+    assert_type(await client.users.delete("alice", webhook_enabled=True), None)
+    assert_type(client.user_conversations("alice").stream(), Stream[UserConversation])
+    assert_type(
+        await client.user_conversations("alice").update("CH1", notification_level=NotificationLevel.MUTED),
+        UserConversation,
+    )
+    streamed = client.participant_conversations.stream(address="+1555", limit=5)
+    assert_type(streamed, Stream[ParticipantConversation])
+    assert_type(
+        await client.roles.create(friendly_name="x", type=RoleType.SERVICE, permission=["sendMessage"]), Role
+    )
+    assert_type(await client.roles.update("RL1", permission=("sendMessage",)), Role)
+    credential = await client.credentials.create(type="fcm", secret="hush")
+    assert_type(credential.sandbox, bool | None)
+    assert_type(await client.credentials.update("CR1", type=PushType.APN, sandbox=False), Credential)
+    address = await client.addresses.create(type="sms", address="+1555", auto_creation_enabled=True)
+    assert_type(address.auto_creation, AutoCreation | None)
+    assert_type(client.addresses.stream(type="whatsapp"), Stream[Address])
+    assert_type(await client.configuration.update(default_inactive_timer=timedelta(minutes=1)), Configuration)
+    assert_type(await client.webhook_configuration.update(target="flex"), WebhookConfiguration)
+    assert_type(await client.services.create(friendly_name="x"), Service)
+
+
+async def services(service: ServiceScope) -> None:
+    """Call what only services have."""
+    assert_type(await service.configuration.fetch(), ServiceConfiguration)
+    assert_type(service.bindings.stream(binding_type=["apn"], identity=["alice"]), Stream[Binding])
+    assert_type(await service.webhook_configuration.update(method=WebhookMethod.GET), WebhookConfiguration)
+    assert_type(await service.notifications.update(log_enabled=True), NotificationConfiguration)
+    for source in b"bytes", "a path", Path("a path"), stream_of_bytes():
+        assert_type(await service.media.upload(source, content_type="image/png", size=5), Media)
+    assert_type(await service.media.send("CH1", b"", content_type="image/png", body="Look"), Message)
+    assert_type(await service.media.fetch("ME1"), Media)
+    async with service.media.download("ME1") as chunks:
+        async for chunk in chunks:
+            assert_type(chunk, bytes)
+
+
+async def stream_of_bytes() -> AsyncIterator[bytes]:
+    """Give bytes."""
+    yield b"bytes"
+
+
+async def the_rest_of_chat(chat: Chat) -> None:
+    """Call the legacy API."""
+    service = chat.service("IS1")
+    assert_type(await service.channels.create(type="private"), Channel)
+    assert_type(await service.channels.migrate("CH1", messaging_service_sid="MG1"), Channel)
+    assert_type(service.channels.stream(type=["public"]), Stream[Channel])
+    assert_type(await service.members("CH1").create(identity="alice"), Member)
+    assert_type(service.invites("CH1").stream(identity=["alice"]), Stream[Invite])
+    assert_type(await service.webhooks("CH1").create(type="studio"), ChannelWebhook)
+    assert_type(await service.users.create(identity="alice"), ChatUser)
+    assert_type(await service.user_channels("alice").fetch("CH1"), UserChannel)
+    assert_type(service.user_bindings("alice").stream(binding_type=["fcm"]), Stream[ChatBinding])
+    assert_type(await service.roles.fetch("RL1"), ChatRole)
+    assert_type(await chat.services.update("IS1", limits_channel_members=100), ChatService)
+    assert_type(await chat.credentials.fetch("CR1"), Credential)

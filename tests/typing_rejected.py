@@ -52,6 +52,33 @@ def places(client: ConversationsClient) -> None:
     client.service("IS1").chat  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]  # elsewhere  # noqa: B018  # never run
     client.chat.service("IS1").conversations  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]  # not in Chat  # noqa: B018  # never run
 
+    client.bindings  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]  # of no service  # noqa: B018  # never run
+    client.media  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]  # of no service  # noqa: B018  # never run
+    client.service("IS1").addresses  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]  # the account's  # noqa: B018  # never run
+    client.with_options(region="ie1")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # no option
+    client.with_options(5)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # by position
+
+
+async def what_is_required(client: ConversationsClient) -> None:
+    """Leave out what the API requires, and add what it does not know."""
+    await client.users.create()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # nobody
+    await client.users.create(identity=None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # nobody
+    await client.services.create()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # no name
+    await client.webhooks("CH1").create()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # no target
+    await client.webhooks("CH1").update("WH1", configuration_replay_after=1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # at creation only
+    await client.addresses.create(type="sms")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # no address
+    await client.credentials.create(friendly_name="x")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # no type
+    await client.roles.create(friendly_name="x", type="service")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # no permission
+    await client.roles.delete("RL1", webhook_enabled=True)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # no webhooks
+    await client.configuration.fetch("x")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # there is one
+    await client.participants("CH1").ensure("alice")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # by position
+    await client.conversations.ensure()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # no name
+    await client.conversations.ensure("x", unique_name="y")  # type: ignore[misc]  # pyright: ignore[reportCallIssue]  # twice
+    await client.service("IS1").media.upload(b"")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # no media type
+    await client.service("IS1").media.upload([b""], content_type="a/b")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # a list
+    await client.chat.credentials.update("CR1", type="apn")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # for good
+    await client.chat.service("IS1").users.delete("US1", webhook_enabled=True)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # no webhooks
+
 
 async def conversations(client: ConversationsClient) -> None:
     """Call the repository of conversations wrongly."""

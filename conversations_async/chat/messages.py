@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 from ..converter import Attributes, OpenEnum, encode_json
-from ..repository import Deletable, Fetchable, StreamableInOrder
+from ..repository import DeletableWithWebhooks, Fetchable, StreamableInOrder
 from ..resources.messages import Media
 
 if TYPE_CHECKING:
@@ -54,7 +54,9 @@ class ChatMessage(Attributes):
     url: str | None = None
 
 
-class ChatMessageRepository(Fetchable[ChatMessage], Deletable[ChatMessage], StreamableInOrder[ChatMessage]):
+class ChatMessageRepository(
+    Fetchable[ChatMessage], DeletableWithWebhooks[ChatMessage], StreamableInOrder[ChatMessage]
+):
     """The messages of one channel."""
 
     model = ChatMessage
@@ -113,21 +115,12 @@ class ChatMessageRepository(Fetchable[ChatMessage], Deletable[ChatMessage], Stre
         last_updated_by: str | None = None,
         webhook_enabled: bool | WebhookFlag | None = None,
     ) -> ChatMessage:
-        """Edit a message. What is None stays as it is.
+        """Edit a message (``IM…``); the arguments are those of ``create``. What is None stays as it is.
 
-        Args:
-            sid: The message (``IM…``).
-            from_: As for ``create``.
-            body: The new text.
-            attributes: They replace the old ones as a whole.
-            date_created: As for ``create``.
-            date_updated: As for ``create``.
-            last_updated_by: Who edits it.
-            webhook_enabled: Whether webhooks are called for it; the API's default is no.
+        The attributes replace the old ones as a whole.
 
         Raises:
             NotFoundError: There is no such message.
-            ValueError: As for ``create``.
         """
         return await self._post(
             self._item(sid),

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from attrs import field, frozen
 
 from ..converter import Attributes, OpenEnum, encode_json
-from ..repository import PAGE_SIZE_DEFAULT, Deletable, Fetchable, Streamable
+from ..errors import APIError, ConflictError, NotFoundError
+from ..repository import PAGE_SIZE_DEFAULT, DeletableWithWebhooks, Fetchable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from ..repository import WebhookFlag
 
 _PARTICIPANTS_MAX = 10
+_NAME_TAKEN = 50353
+_CLOSED = 50377
 
 
 class ConversationState(OpenEnum):
@@ -78,7 +81,7 @@ class Conversation(Attributes):
     links: dict[str, str] | None = field(default=None, hash=False)
 
 
-class ConversationRepository(Fetchable[Conversation], Deletable[Conversation], Streamable[Conversation]):
+class ConversationRepository(Fetchable[Conversation], DeletableWithWebhooks[Conversation]):
     """The conversations of a service. For a ``sid``, a unique name will do."""
 
     model = Conversation
@@ -160,27 +163,18 @@ class ConversationRepository(Fetchable[Conversation], Deletable[Conversation], S
         With participants, the API goes on creating them after it has answered: the conversation is
         ``initializing`` until all exist, and ``closed`` where one could not be created.
 
+        The other arguments are those of ``create``.
+
         Args:
             participant: Up to 10 participants, each a mapping, or JSON text, of what ``participants.create``
                 takes: ``{"identity": "alice"}``, ``{"messaging_binding": {"address": …}}``.
-            friendly_name: As for ``create``.
-            unique_name: As for ``create``.
-            date_created: As for ``create``.
-            date_updated: As for ``create``.
-            messaging_service_sid: As for ``create``.
-            attributes: As for ``create``.
-            state: As for ``create``.
-            timers_inactive: As for ``create``.
-            timers_closed: As for ``create``.
-            bindings_email_address: As for ``create``.
-            bindings_email_name: As for ``create``.
-            webhook_enabled: As for ``create``.
 
         Raises:
-            ConflictError: As for ``create``.
             ValueError: As for ``create``; also for more than 10 participants.
         """
-        if participant is not None and (isinstance(participant, str) or len(participant) > _PARTICIPANTS_MAX):
+        if participant is not None and not (
+            isinstance(participant, list | tuple) and len(participant) <= _PARTICIPANTS_MAX
+        ):
             raise ValueError(f"participant must be a list of at most {_PARTICIPANTS_MAX} participants")
         # it stands beside the collection, not in it
         path = f"{self._path.rpartition('/')[0]}/ConversationWithParticipants"
@@ -198,7 +192,9 @@ class ConversationRepository(Fetchable[Conversation], Deletable[Conversation], S
                 "Timers.Closed": timers_closed,
                 "Bindings.Email.Address": bindings_email_address,
                 "Bindings.Email.Name": bindings_email_name,
-                "Participant": [encode_json("participant", one) for one in participant or ()],
+                "Participant": [encode_json("participant", one) for one in participant]
+                if participant
+                else participant,
             },
             webhook_enabled=webhook_enabled,
         )
@@ -220,28 +216,17 @@ class ConversationRepository(Fetchable[Conversation], Deletable[Conversation], S
         bindings_email_name: str | None = None,
         webhook_enabled: bool | WebhookFlag | None = None,
     ) -> Conversation:
-        """Change a conversation. What is None stays as it is.
+        """Change a conversation; the arguments are those of ``create``. What is None stays as it is.
 
         Args:
             sid: The conversation (``CH…``), or its unique name.
-            friendly_name: As for ``create``.
-            unique_name: As for ``create``.
-            date_created: As for ``create``.
-            date_updated: As for ``create``.
-            messaging_service_sid: As for ``create``.
             attributes: They replace the old ones as a whole.
             state: ``active``, ``inactive`` or, for good, ``closed``.
-            timers_inactive: As for ``create``.
-            timers_closed: As for ``create``.
-            bindings_email_address: As for ``create``.
-            bindings_email_name: As for ``create``.
-            webhook_enabled: Whether webhooks are called for it; the API's default is no.
 
         Raises:
             APIError: 400/50377 where it is closed.
             ConflictError: 409/50353 where the unique name is taken.
             NotFoundError: There is no such conversation.
-            ValueError: As for ``create``.
         """
         return await self._post(
             self._item(sid),
@@ -261,6 +246,67 @@ class ConversationRepository(Fetchable[Conversation], Deletable[Conversation], S
             webhook_enabled=webhook_enabled,
         )
 
+    async def close(self, sid: str, *, webhook_enabled: bool | WebhookFlag | None = None) -> Conversation:
+        """Close a conversation, for good; one that is closed already is given as it is.
+
+        Raises:
+            NotFoundError: There is no such conversation.
+        """
+        try:
+            return await self.update(sid, state=ConversationState.CLOSED, webhook_enabled=webhook_enabled)
+        except APIError as error:
+            if error.code != _CLOSED:
+                raise
+        return await self.fetch(sid)
+
+    async def ensure(
+        self,
+        unique_name: str,
+        *,
+        friendly_name: str | None = None,
+        date_created: datetime | None = None,
+        date_updated: datetime | None = None,
+        messaging_service_sid: str | None = None,
+        attributes: str | Mapping[str, Any] | None = None,
+        state: ConversationState | str | None = None,
+        timers_inactive: timedelta | str | None = None,
+        timers_closed: timedelta | str | None = None,
+        bindings_email_address: str | None = None,
+        bindings_email_name: str | None = None,
+        webhook_enabled: bool | WebhookFlag | None = None,
+    ) -> Conversation:
+        """Give the conversation of this unique name, and create it if there is none.
+
+        The other arguments are those of ``create``, and count only if it is created. Callers that race, in
+        other processes too, all get the same one. After any error, this can be called again.
+
+        Raises:
+            ValueError: As for ``create``.
+        """
+        try:
+            return await self.fetch(unique_name)
+        except NotFoundError:
+            pass
+        try:
+            return await self.create(
+                unique_name=unique_name,
+                friendly_name=friendly_name,
+                date_created=date_created,
+                date_updated=date_updated,
+                messaging_service_sid=messaging_service_sid,
+                attributes=attributes,
+                state=state,
+                timers_inactive=timers_inactive,
+                timers_closed=timers_closed,
+                bindings_email_address=bindings_email_address,
+                bindings_email_name=bindings_email_name,
+                webhook_enabled=webhook_enabled,
+            )
+        except ConflictError as error:
+            if error.code != _NAME_TAKEN:
+                raise
+        return await self.fetch(unique_name)  # somebody else was faster
+
     def stream(
         self,
         *,
@@ -278,10 +324,7 @@ class ConversationRepository(Fetchable[Conversation], Deletable[Conversation], S
             start_date: Those created then or later. A bare date is its first second in UTC.
             end_date: Those created then or earlier. A bare date is its last second in UTC.
             state: Those that are ``active``, ``inactive`` or ``closed``.
-            page_size: As for every stream, from 1 to 1000.
-            limit: As for every stream.
-            read_ahead: As for every stream.
-            cursor: As for every stream.
+            page_size: As for every stream, as are ``limit``, ``read_ahead`` and ``cursor``.
 
         Raises:
             ValueError: As for every stream; also where a datetime is naive.

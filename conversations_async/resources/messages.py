@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import field, frozen
 
 from ..converter import Attributes, OpenEnum, encode_json
-from ..repository import Deletable, Fetchable, StreamableInOrder
+from ..repository import DeletableWithWebhooks, Fetchable, StreamableInOrder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,14 +42,32 @@ class DeliverySummary:
 
 @frozen(kw_only=True)
 class Media:
-    """A file that is attached to a message."""
+    """A file that is, or can be, attached to a message.
 
-    sid: str | None = None
+    Messages give its first four fields; the rest is what the media service adds, whose page is
+    https://www.twilio.com/docs/conversations/media-support-conversations
+    """
+
+    sid: str
     #: In bytes.
     size: int | None = None
     #: The media type, such as ``image/jpeg``.
     content_type: str | None = None
     filename: str | None = None
+    service_sid: str | None = None
+    author: str | None = None
+    #: ``media``, ``body`` or ``history``.
+    category: str | None = None
+    #: The message that it is attached to.
+    message_sid: str | None = None
+    channel_sid: str | None = None
+    is_multipart_upstream: bool | None = None
+    date_created: datetime | None = None
+    date_updated: datetime | None = None
+    date_upload_updated: datetime | None = None
+    url: str | None = None
+    #: Where its bytes are; ``content_direct_temporary`` asks for no credentials, and holds for some 300 s.
+    links: dict[str, str] | None = field(default=None, hash=False)
 
 
 @frozen(kw_only=True)
@@ -83,7 +101,20 @@ class Message(Attributes):
     links: dict[str, str] | None = field(default=None, hash=False)
 
 
-class MessageRepository(Fetchable[Message], Deletable[Message], StreamableInOrder[Message]):
+@frozen(kw_only=True)
+class ChannelMetadata:
+    """What a channel such as WhatsApp adds to a message. The API links to it, and does not describe it."""
+
+    account_sid: str | None = None
+    conversation_sid: str | None = None
+    chat_service_sid: str | None = None
+    message_sid: str | None = None
+    url: str | None = None
+    #: All other members of the answer, as they came.
+    extra: dict[str, Any] = field(factory=dict, hash=False)
+
+
+class MessageRepository(Fetchable[Message], DeletableWithWebhooks[Message], StreamableInOrder[Message]):
     """The messages of one conversation."""
 
     model = Message
@@ -149,21 +180,15 @@ class MessageRepository(Fetchable[Message], Deletable[Message], StreamableInOrde
         subject: str | None = None,
         webhook_enabled: bool | WebhookFlag | None = None,
     ) -> Message:
-        """Edit a message. What is None stays as it is.
+        """Edit a message; the arguments are those of ``create``. What is None stays as it is.
 
         Args:
             sid: The message (``IM…``).
-            author: As for ``create``.
             body: The new text, up to 1,600 characters.
-            date_created: As for ``create``.
-            date_updated: As for ``create``.
             attributes: They replace the old ones as a whole.
-            subject: As for ``create``.
-            webhook_enabled: Whether webhooks are called for it; the API's default is no.
 
         Raises:
             NotFoundError: There is no such message.
-            ValueError: As for ``create``.
         """
         return await self._post(
             self._item(sid),
@@ -177,3 +202,11 @@ class MessageRepository(Fetchable[Message], Deletable[Message], StreamableInOrde
             },
             webhook_enabled=webhook_enabled,
         )
+
+    async def channel_metadata(self, sid: str) -> ChannelMetadata:
+        """Read what the channel of a message (``IM…``) adds to it.
+
+        Raises:
+            NotFoundError: There is no such message, or its channel adds nothing (50530).
+        """
+        return await self._get(f"{self._item(sid)}/ChannelMetadata", ChannelMetadata)

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
+from .._checks import refuse_both
 from ..converter import Attributes, OpenEnum, encode_json
-from ..repository import Deletable, Fetchable, Streamable
+from ..errors import ConflictError, NotFoundError
+from ..repository import DeletableWithWebhooks, Fetchable, Streamable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,7 +71,12 @@ class Participant(Attributes):
     url: str | None = None
 
 
-class ParticipantRepository(Fetchable[Participant], Deletable[Participant], Streamable[Participant]):
+_TAKES_PART = 50433
+
+
+class ParticipantRepository(
+    Fetchable[Participant], DeletableWithWebhooks[Participant], Streamable[Participant]
+):
     """The participants of one conversation. For a ``sid``, an identity will do."""
 
     model = Participant
@@ -105,8 +112,10 @@ class ParticipantRepository(Fetchable[Participant], Deletable[Participant], Stre
             ConflictError: 409/50433 where the identity takes part already, 409/50416 where the pair of
                 addresses is in use.
             NotFoundError: There is no such conversation.
-            ValueError: A datetime is naive, or the attributes are not JSON; nothing was sent.
+            ValueError: A datetime is naive, the attributes are not JSON, or both identity and address are
+                given, which the API refuses (50451); nothing was sent.
         """
+        refuse_both(identity=identity, messaging_binding_address=messaging_binding_address)
         return await self._post(
             self._path,
             {
@@ -137,24 +146,18 @@ class ParticipantRepository(Fetchable[Participant], Deletable[Participant], Stre
         role_sid: str | None = None,
         webhook_enabled: bool | WebhookFlag | None = None,
     ) -> Participant:
-        """Change a participant. What is None stays as it is.
+        """Change a participant; the arguments are those of ``create``. What is None stays as it is.
 
         Args:
             sid: The participant (``MB…``).
-            identity: As for ``create``.
-            messaging_binding_proxy_address: As for ``create``; the text ``"null"`` removes it.
-            messaging_binding_projected_address: As for ``create``; the text ``"null"`` removes it.
+            messaging_binding_proxy_address: The text ``"null"`` removes it.
+            messaging_binding_projected_address: The text ``"null"`` removes it.
             last_read_message_index: The index of the last message that was read.
             last_read_timestamp: When it was read.
-            date_created: As for ``create``.
-            date_updated: As for ``create``.
             attributes: They replace the old ones as a whole.
-            role_sid: As for ``create``.
-            webhook_enabled: Whether webhooks are called for it; the API's default is no.
 
         Raises:
             NotFoundError: There is no such participant.
-            ValueError: As for ``create``.
         """
         return await self._post(
             self._item(sid),
@@ -171,3 +174,42 @@ class ParticipantRepository(Fetchable[Participant], Deletable[Participant], Stre
             },
             webhook_enabled=webhook_enabled,
         )
+
+    async def ensure(
+        self,
+        *,
+        identity: str,
+        messaging_binding_projected_address: str | None = None,
+        date_created: datetime | None = None,
+        date_updated: datetime | None = None,
+        attributes: str | Mapping[str, Any] | None = None,
+        role_sid: str | None = None,
+        webhook_enabled: bool | WebhookFlag | None = None,
+    ) -> Participant:
+        """Give the participant of this identity, who joins the conversation if need be.
+
+        The other arguments are those of ``create``, and count only if the participant is created. Callers
+        that race, in other processes too, all get the same one. After any error, this can be called again.
+
+        Raises:
+            NotFoundError: There is no such conversation.
+            ValueError: As for ``create``.
+        """
+        try:
+            return await self.fetch(identity)
+        except NotFoundError:
+            pass
+        try:
+            return await self.create(
+                identity=identity,
+                messaging_binding_projected_address=messaging_binding_projected_address,
+                date_created=date_created,
+                date_updated=date_updated,
+                attributes=attributes,
+                role_sid=role_sid,
+                webhook_enabled=webhook_enabled,
+            )
+        except ConflictError as error:
+            if error.code != _TAKES_PART:
+                raise
+        return await self.fetch(identity)  # somebody else was faster
