@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 _IDEMPOTENT = frozenset({"GET", "DELETE"})
 _PASSING = frozenset({500, 502, 503, 504})
-_RATE_LIMITED = 429
+#: The status of what was refused unseen, and may always be tried again.
+RATE_LIMITED = 429
 
 
 @frozen(kw_only=True)
@@ -34,7 +35,8 @@ class RetryPolicy:
         base_delay: The first wait, in seconds, before jitter; it doubles with every attempt.
         max_delay: The longest wait that backoff arrives at, in seconds. A ``Retry-After`` may be longer.
         total_timeout: The time that a call may take, in seconds, with its attempts and its waits. A wait
-            that would end later is not begun: the error is raised at once.
+            that would end later is not begun: the error is raised at once. Attempts to upload or download
+            may take longer.
         retry_posts: Repeat POST like GET. What it creates may then exist twice.
 
     Raises:
@@ -85,7 +87,7 @@ class RetryPolicy:
         return wait if elapsed + wait < self.total_timeout else None
 
     def _may_repeat(self, method: str, status: int | None, *, sent: bool) -> bool:
-        if status == _RATE_LIMITED or not sent:
+        if status == RATE_LIMITED or not sent:
             return True
         if method not in _IDEMPOTENT and not self.retry_posts:
             return False

@@ -1,6 +1,6 @@
 """What an upload sends: bytes, a file, or somebody's stream, as chunks whose sum is checked.
 
-Neither a file nor a stream is ever held whole. Nothing here knows of HTTP.
+Neither a file nor a stream is ever held whole. Nothing is sent here.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from contextlib import aclosing
 from functools import partial
 from typing import Final
 
+import aiohttp
 from attrs import define, field
 
 from ._checks import check_whole
@@ -41,7 +42,7 @@ class Upload:
     fault: Exception | None = field(default=None, init=False)
 
     @property
-    def whole(self) -> bool:
+    def replayable(self) -> bool:
         """Whether all of it can be sent; a stream that was asked for its first chunk cannot any more."""
         return self.rereadable or not self._begun
 
@@ -63,7 +64,8 @@ class Upload:
             found, read = await asyncio.to_thread(_size_of, source), partial(_from_file, source)
         else:
             raise ValueError(  # noqa: TRY004  # the contract
-                f"source must be bytes, a path or an async iterable of bytes, got a {type(source).__name__}"
+                "source must be bytes, the path of a file (not an open one) or an async iterable of bytes,"
+                f" got a {type(source).__name__}"
             )
         if size not in (None, found):
             raise ValueError(f"size is {size}, but the source has {found} bytes")
@@ -134,7 +136,8 @@ async def _from_file(path: str | os.PathLike[str]) -> AsyncGenerator[bytes]:
 
 
 async def _from_stream(stream: AsyncIterable[bytes]) -> AsyncGenerator[bytes]:
-    iterator = aiter(stream)
+    # over lines, as aiohttp's own streams iterate, a file of no lines would be none
+    iterator = aiter(stream.iter_any() if isinstance(stream, aiohttp.StreamReader) else stream)
     try:
         async for chunk in iterator:
             if not isinstance(chunk, bytes | bytearray | memoryview):

@@ -10,7 +10,7 @@ import re
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from ..converter import decode, encode_fields, encode_flag, encode_json, unreadable
+from ..converter import decode, encode_fields, encode_json, unreadable
 from ..repository import Deletable, Fetchable, segment
 from ..upload import Upload
 from .messages import Media, Message, MessageRepository
@@ -45,7 +45,7 @@ class MediaRepository(Fetchable[Media], Deletable[Media]):
 
         Args:
             source: Bytes, the path of a file, or an asynchronous iterable of bytes; the last two are never
-                held whole.
+                held whole. A generator is closed, however the upload ends.
             content_type: The media type, such as ``image/jpeg``.
             filename: What the file is called.
             size: In bytes, for an iterable whose size is known: it is checked, and sent as the
@@ -111,8 +111,8 @@ class MediaRepository(Fetchable[Media], Deletable[Media]):
     ) -> Message:
         """Upload a file, and add a message with it to a conversation of the service.
 
-        The arguments are those of ``upload`` and of ``messages.create``. If the message fails, a note on the
-        error names the file, which ``messages.create(media_sid=…)`` takes.
+        The arguments are those of ``upload``, and the usual ones of ``messages.create``. If the message
+        fails, a note on the error names the file, which ``messages.create(media_sid=…)`` takes.
 
         Args:
             conversation: The SID or unique name of the conversation.
@@ -126,8 +126,8 @@ class MediaRepository(Fetchable[Media], Deletable[Media]):
         path = f"{service}/Conversations/{segment('conversation', conversation)}/Messages"
         messages = MessageRepository(self._session, "conversations", path)
         # what cannot be sent is better known before the upload
-        encode_fields({"Author": author, "Body": body, "Attributes": encode_json("attributes", attributes)})
-        encode_flag("webhook_enabled", webhook_enabled)
+        form = {"Author": author, "Body": body, "Attributes": encode_json("attributes", attributes)}
+        self._check(form, webhook_enabled=webhook_enabled)
         media = await self.upload(source, content_type=content_type, filename=filename, size=size)
         try:
             return await messages.create(
@@ -138,5 +138,5 @@ class MediaRepository(Fetchable[Media], Deletable[Media]):
                 webhook_enabled=webhook_enabled,
             )
         except BaseException as error:
-            error.add_note(f"the file was uploaded, and is attached to no message yet: {media.sid}")
+            error.add_note(f"the file was uploaded: {media.sid}")
             raise

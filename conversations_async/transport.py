@@ -1,0 +1,177 @@
+"""One attempt of a call: send the request, read the answer, say what went wrong. Nothing is decided here.
+
+The line that sends a request is in ``attempt``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import aiohttp
+from attrs import field, frozen
+from yarl import URL
+
+from .connections import ConnectionLostError
+from .errors import RequestTimeoutError, TransportError, UploadError
+from .response import REQUEST_ID, Response
+from .retry import RATE_LIMITED
+from .upload import SourceError, Upload
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from aiohttp.abc import AbstractStreamWriter
+
+log = logging.getLogger("conversations_async")
+
+
+@frozen(kw_only=True)
+class Call:
+    """What every attempt of a call sends."""
+
+    method: str
+    url: URL
+    #: What of the address may be shown and logged.
+    path: str
+    headers: Mapping[str, str] = field(repr=False)
+    data: bytes | Upload | None = field(repr=False, default=None)
+    #: Whether the body, or that of the answer, may be of any length: what is bounded is then the time in
+    #: which nothing moves, and not that of the whole.
+    streamed: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+    def repeatable(self, *, sent: bool, status: int | None) -> bool:
+        """Say whether the body allows another attempt; an upload that may have arrived is not sent twice."""
+        return not isinstance(self.data, Upload) or (
+            self.data.replayable and (not sent or status == RATE_LIMITED)
+        )
+
+
+class Body(aiohttp.AsyncIterablePayload):
+    """The chunks of an upload, and the connection that they are written to."""
+
+    def __init__(self, chunks: AsyncGenerator[bytes]) -> None:
+        super().__init__(chunks)
+        self._chunks = chunks
+        self._transport: asyncio.WriteTransport | None = None
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        """Write the chunks."""
+        self._transport = writer.transport
+        await super().write_with_length(writer, content_length)
+
+    async def end(self) -> None:
+        """Close the source, and for good the connection that aiohttp closes."""
+        # which would stay open until all that it holds has gone, to a server that perhaps reads no more
+        if (wire := self._transport) is not None and wire.is_closing() and wire.get_write_buffer_size():
+            wire.abort()
+        # where the source is waited for, aiohttp has cancelled that; and what it fails with now is too late
+        with suppress(Exception):
+            await self._chunks.aclose()
+
+
+async def attempt(
+    session: aiohttp.ClientSession, call: Call, number: int, seconds: float, *, read: bool
+) -> tuple[Response, aiohttp.ClientResponse]:
+    """Send one request and read its answer, within so many seconds; of an upload, each chunk has as many."""
+    clock = asyncio.get_running_loop().time
+    start = clock()
+    deadline = asyncio.timeout(seconds)
+    answer = body = None
+    if isinstance(call.data, Upload):
+        body = Body(call.data.chunks(moved=lambda: deadline.reschedule(clock() + seconds)))
+    # The wait for a connection is told from the rest only if its time ends first; nothing is rounded up.
+    limits = aiohttp.ClientTimeout(total=None, connect=seconds * 0.95, ceil_threshold=math.inf)
+    try:
+        async with deadline:
+            answer = await session.request(
+                call.method,
+                call.url,
+                data=body or call.data,
+                headers=call.headers,
+                allow_redirects=False,
+                auto_decompress=True,
+                raise_for_status=False,
+                timeout=limits,
+            )
+            response = Response(
+                method=call.method,
+                path=call.path,
+                status=answer.status,
+                headers=answer.headers,
+                body=await answer.read() if read or answer.status >= 300 else b"",
+                attempts=number,
+            )
+            return response, answer
+    except (aiohttp.ClientError, OSError) as error:
+        failure = _failure(error, call, number, seconds, answer)
+    finally:
+        log.debug(
+            "%s %s in %.0f ms (attempt %d, request %s)",
+            call,
+            answer.status if answer else "no answer",
+            (clock() - start) * 1000,
+            number,
+            answer.headers.get(REQUEST_ID) if answer else None,
+        )
+        if body is not None:
+            await body.end()
+    # raised here, where the exception of aiohttp is no longer its context
+    raise failure
+
+
+async def next_chunk(answer: aiohttp.ClientResponse, call: Call, number: int, seconds: float) -> bytes:
+    """Read what arrives next of an answer, within so many seconds; nothing, at its end."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await answer.content.readany()
+    except (aiohttp.ClientError, OSError) as error:
+        failure = _failure(error, call, number, seconds, answer)
+    raise failure
+
+
+def _failure(
+    error: Exception, call: Call, number: int, seconds: float, answer: aiohttp.ClientResponse | None
+) -> TransportError:
+    """Say what an exception of aiohttp means; its own text may hold the address, or parts of the answer."""
+    kind: type[TransportError] = TransportError
+    # what is about an answer holds the request, with its credentials; and about the wait for one, the address
+    telling = aiohttp.ClientResponseError | aiohttp.ClientPayloadError | aiohttp.ConnectionTimeoutError
+    cause = None if isinstance(error, telling) else error
+    match error:
+        case _ if isinstance(call.data, Upload) and call.data.fault is not None:
+            kind, cause = UploadError, call.data.fault
+            reason = (
+                str(cause) if isinstance(cause, SourceError) else f"it failed with {type(cause).__name__}"
+            )
+            reason = f"the source of the upload is at fault: {reason}"
+        case aiohttp.ConnectionTimeoutError():
+            kind, reason = RequestTimeoutError, f"no connection within {seconds * 0.95:.3g} s"
+        case TimeoutError():
+            kind = RequestTimeoutError
+            missing = "nothing moved for" if call.streamed else "no whole answer within"
+            reason = f"{missing} {seconds:.3g} s"
+        case aiohttp.ClientConnectorError():
+            reason = str(error)
+        case ConnectionLostError():
+            reason = f"the connection was lost ({error})"
+        case _:
+            reason = f"the connection was lost, or the answer is no HTTP ({type(error).__name__})"
+    failure = kind(
+        message=reason,
+        sent=not isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError),
+        method=call.method,
+        path=call.path,
+        status=answer.status if answer else None,
+        request_id=answer.headers.get(REQUEST_ID) if answer else None,
+        attempts=number,
+    )
+    failure.__cause__ = cause
+    return failure
