@@ -150,7 +150,7 @@ def conversations(
 async def _print(
     stream: Callable[[Scope], Stream[T]], service: str | None, line: Callable[[T], Text] | None
 ) -> None:
-    """Print what a stream yields as it arrives: by a line of text each, or as JSON."""
+    """Print what a stream yields page after page: by a line of text each, or as JSON."""
     console = _Console(highlight=False, soft_wrap=True)
     async with ConversationsClient.from_env() as client:
         async for item in stream(client if service is None else client.service(service)):
