@@ -5,10 +5,14 @@
     async with ConversationsClient(account_sid, auth_token) as client:
         async for message in client.messages("CH…").stream(order=Order.DESC):
             print(message.author, message.body)
+
+``client.service("IS…")`` is any other service, and has ``media`` to upload and download files.
+``client.chat`` is the legacy API, whose classes are in ``conversations_async.chat``.
+``conversations_async.emulator`` is the API on this machine, for tests.
 """
 
 from ._version import __version__
-from .client import ConversationsClient
+from .client import ConversationsClient, Scope, ServiceScope
 from .errors import (
     APIError,
     AuthenticationError,
@@ -28,93 +32,146 @@ from .errors import (
 )
 from .pagination import Page, Stream
 from .repository import Order
-from .resources.addresses import Address, AddressType, AutoCreation, AutoCreationType
-from .resources.bindings import Binding, DeviceType
-from .resources.configuration import Configuration, ServiceConfiguration
+from .resources.addresses import Address, AddressRepository, AddressType, AutoCreation, AutoCreationType
+from .resources.bindings import Binding, BindingRepository, PushBindingType
+from .resources.configuration import (
+    Configuration,
+    ConfigurationRepository,
+    ServiceConfiguration,
+    ServiceConfigurationRepository,
+)
 from .resources.conversations import (
     Conversation,
     ConversationBindings,
+    ConversationRepository,
     ConversationState,
     EmailBinding,
     Timers,
 )
-from .resources.credentials import Credential, PushType
-from .resources.messages import ChannelMetadata, DeliveryAmount, DeliverySummary, Media, Message
-from .resources.notifications import NewMessageNotification, NotificationConfiguration, PushNotification
-from .resources.participant_conversations import ParticipantConversation
-from .resources.participants import BindingType, MessagingBinding, Participant
-from .resources.receipts import DeliveryStatus, Receipt
-from .resources.roles import Role, RoleType
-from .resources.services import Service
-from .resources.user_conversations import NotificationLevel, UserConversation
-from .resources.users import User
-from .resources.webhook_configuration import WebhookConfiguration, WebhookConfigurationTarget
-from .resources.webhooks import ScopedWebhookConfiguration, Webhook, WebhookMethod, WebhookTarget
+from .resources.credentials import Credential, CredentialRepository, PushType
+from .resources.media import MediaRepository
+from .resources.messages import (
+    ChannelMetadata,
+    DeliveryAmount,
+    DeliverySummary,
+    Media,
+    Message,
+    MessageRepository,
+)
+from .resources.notifications import (
+    NewMessageNotification,
+    NotificationConfiguration,
+    NotificationRepository,
+    PushNotification,
+)
+from .resources.participant_conversations import ParticipantConversation, ParticipantConversationRepository
+from .resources.participants import BindingType, MessagingBinding, Participant, ParticipantRepository
+from .resources.receipts import DeliveryStatus, Receipt, ReceiptRepository
+from .resources.roles import Role, RoleRepository, RoleType
+from .resources.services import Service, ServiceRepository
+from .resources.user_conversations import NotificationLevel, UserConversation, UserConversationRepository
+from .resources.users import User, UserRepository
+from .resources.webhook_configuration import (
+    ServiceWebhookConfigurationRepository,
+    WebhookConfiguration,
+    WebhookConfigurationRepository,
+    WebhookConfigurationTarget,
+)
+from .resources.webhooks import (
+    ScopedWebhookConfiguration,
+    Webhook,
+    WebhookMethod,
+    WebhookRepository,
+    WebhookTarget,
+)
 from .retry import RetryPolicy
 from .session import SessionManager
+from .upload import UploadSource
 
 __all__ = [
     "APIError",
     "Address",
+    "AddressRepository",
     "AddressType",
     "AuthenticationError",
     "AutoCreation",
     "AutoCreationType",
     "Binding",
+    "BindingRepository",
     "BindingType",
     "ChannelMetadata",
     "Configuration",
+    "ConfigurationRepository",
     "ConflictError",
     "Conversation",
     "ConversationBindings",
+    "ConversationRepository",
     "ConversationState",
     "ConversationsClient",
     "ConversationsError",
     "Credential",
+    "CredentialRepository",
     "DecodeError",
     "DeliveryAmount",
     "DeliveryStatus",
     "DeliverySummary",
-    "DeviceType",
     "EmailBinding",
     "Media",
+    "MediaRepository",
     "Message",
+    "MessageRepository",
     "MessagingBinding",
     "NewMessageNotification",
     "NotFoundError",
     "NotificationConfiguration",
     "NotificationLevel",
+    "NotificationRepository",
     "Order",
     "Page",
     "PaginationError",
     "Participant",
     "ParticipantConversation",
+    "ParticipantConversationRepository",
+    "ParticipantRepository",
     "PayloadTooLargeError",
     "PermissionDeniedError",
+    "PushBindingType",
     "PushNotification",
     "PushType",
     "RateLimitError",
     "Receipt",
+    "ReceiptRepository",
     "RequestTimeoutError",
     "RetryPolicy",
     "Role",
+    "RoleRepository",
     "RoleType",
+    "Scope",
     "ScopedWebhookConfiguration",
     "ServerError",
     "Service",
     "ServiceConfiguration",
+    "ServiceConfigurationRepository",
+    "ServiceRepository",
+    "ServiceScope",
+    "ServiceWebhookConfigurationRepository",
     "SessionManager",
     "Stream",
     "Timers",
     "TransportError",
     "UnsupportedMediaTypeError",
     "UploadError",
+    "UploadSource",
     "User",
     "UserConversation",
+    "UserConversationRepository",
+    "UserRepository",
     "Webhook",
     "WebhookConfiguration",
+    "WebhookConfigurationRepository",
     "WebhookConfigurationTarget",
     "WebhookMethod",
+    "WebhookRepository",
     "WebhookTarget",
     "__version__",
 ]

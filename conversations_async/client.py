@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from copy import copy
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from ._checks import check_whole
@@ -74,6 +73,12 @@ class Scope(_Place):
 
     Whoever names a conversation, message or user by an identifier that is empty or dotted gets a
     ``ValueError``, here and everywhere.
+
+    Attributes:
+        conversations: The conversations.
+        users: Those who use chat.
+        roles: What they may do.
+        participant_conversations: The conversations of an identity or an address.
     """
 
     _product = "conversations"
@@ -114,7 +119,15 @@ def _conversation(sid: str) -> str:
 
 
 class ServiceScope(Scope):
-    """The repositories of one service."""
+    """The repositories of one service: those of every ``Scope``, and more.
+
+    Attributes:
+        media: Its files: upload, download, and send.
+        configuration: Its defaults.
+        webhook_configuration: What is called for everything that happens in it.
+        notifications: Its push notifications.
+        bindings: The devices that they go to.
+    """
 
     def __init__(self, session: SessionManager, root: str) -> None:
         super().__init__(session, root)
@@ -126,7 +139,14 @@ class ServiceScope(Scope):
 
 
 class ChatScope(_Place):
-    """The repositories of one service of the legacy Chat API."""
+    """The repositories of one service of the legacy Chat API.
+
+    Attributes:
+        channels: The channels, which Conversations calls conversations.
+        users: Those who use it.
+        roles: What they may do.
+        bindings: The devices that push notifications go to.
+    """
 
     _product = "chat"
 
@@ -158,7 +178,7 @@ class ChatScope(_Place):
         return self._at(UserChannelRepository, f"Users/{segment('user', user)}/Channels")
 
     def user_bindings(self, user: str) -> UserBindingRepository:
-        """Give the bindings of a user, by SID or identity."""
+        """Give the bindings of a user, by SID."""
         return self._at(UserBindingRepository, f"Users/{segment('user', user)}/Bindings")
 
 
@@ -167,7 +187,12 @@ def _channel(sid: str) -> str:
 
 
 class Chat(_Place):
-    """The legacy Chat API, most of whose resources belong to a service."""
+    """The legacy Chat API, most of whose resources belong to a service.
+
+    Attributes:
+        services: The services.
+        credentials: The push credentials of the account.
+    """
 
     _product = "chat"
 
@@ -200,6 +225,14 @@ class ConversationsClient(Scope):
         max_connections: Connections that are open at a time, at the most; further requests wait.
         session: An ``aiohttp.ClientSession`` to borrow. It is never closed by the client, and its own
             connector decides how many connections there are.
+
+    Attributes:
+        services: The services of the account.
+        credentials: Its push credentials.
+        addresses: Its numbers and senders whose inbound messages create conversations.
+        configuration: Its defaults.
+        webhook_configuration: What is called for everything that happens in it.
+        chat: The legacy Chat API.
 
     Raises:
         ValueError: Credentials are missing, half or malformed, or another argument is; the message names
@@ -296,7 +329,8 @@ class ConversationsClient(Scope):
 
         It is cheap enough for one request, of one subaccount for example. What is None stays as it is;
         but where any of the last four is given, none of the old secrets is used: they name an account, or
-        keep this one, and bring its auth token or an API key of its own.
+        keep this one, and bring its auth token or an API key of its own. It is of the same class, without
+        what a subclass has set.
 
         Raises:
             ValueError: As for the constructor.
@@ -304,12 +338,13 @@ class ConversationsClient(Scope):
         given = (account_sid, auth_token, api_key, api_secret)
         account = self._account_sid if account_sid is None else account_sid
         credentials = None if given == (None,) * 4 else _credentials(account, auth_token, api_key, api_secret)
-        other = copy(self)
-        other._use(account, self._session.view(credentials, retry, timeout))  # noqa: SLF001  # its own class
+        # not a copy: what a subclass has made of the old credentials must not be used with the new ones
+        other = object.__new__(type(self))
+        other._use(account, self._session.view(credentials, retry, timeout))  # its own class
         return other
 
     async def close(self) -> None:
-        """Close the connections of the running loop; those that were borrowed, or are shared, stay open.
+        """Close the connections of the running loop; those that were borrowed, or are shared, stay in use.
 
         A request that is under way fails; a later one in the same loop is a ``RuntimeError``, until the
         client is entered with ``async with`` again.

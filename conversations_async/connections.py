@@ -84,7 +84,9 @@ class OwnConnections:
         found = self._pools.get(loop)
         if found is None or found[1].session.closed:
             if loop in self._closed:
-                raise RuntimeError("the client is closed: enter it with 'async with' to use it again")
+                raise RuntimeError(
+                    "the client is closed: enter it, or the one it was made from, with 'async with'"
+                )
             for ended in [other for other in tuple(self._pools) if other.is_closed()]:
                 self._pools.pop(ended, None)  # another thread may have done so
             keeper = _pool(self._max_connections)
@@ -143,7 +145,9 @@ class BorrowedConnections(_Foreign):
     """An aiohttp session of the caller's."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
-        if session.auth is not None:
+        if not isinstance(session, aiohttp.ClientSession):
+            raise ValueError(f"session must be an aiohttp.ClientSession, got a {type(session).__name__}")  # noqa: TRY004  # the contract
+        if session.auth is not None or "Authorization" in session.headers:
             raise ValueError("session must have no auth of its own: the client brings its credentials")
         self._pool = Pool(session)
 
@@ -162,7 +166,8 @@ class SharedConnections(_Foreign):
     """The connections of another client."""
 
     def __init__(self, owner: Connections) -> None:
-        self._owner = owner
+        # a view of a view uses the same owner: they may be made one from another without end
+        self.owner: Connections = owner.owner if isinstance(owner, SharedConnections) else owner
 
     async def pool(self) -> Pool:
         """Give the owner's pool.
@@ -170,7 +175,7 @@ class SharedConnections(_Foreign):
         Raises:
             RuntimeError: It is closed.
         """
-        return await self._owner.pool()
+        return await self.owner.pool()
 
 
 Connections = OwnConnections | BorrowedConnections | SharedConnections

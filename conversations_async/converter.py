@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
 from enum import Enum, StrEnum
 from keyword import iskeyword
 from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar, get_origin
@@ -157,7 +157,7 @@ def _has_extra(cls: type[Any]) -> bool:
 
 def _gathering(cls: type[Any], structure: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     """Have the field ``extra`` hold all that no other field takes, as it came."""
-    names = {attribute.name for attribute in attrs.fields(cls)} - {"extra"}
+    names = {attribute.name.rstrip("_") for attribute in attrs.fields(cls)} - {"extra"}
 
     def gather(value: dict[str, Any], model: Any) -> Any:
         extra = {name: item for name, item in value.items() if name not in names}
@@ -167,6 +167,8 @@ def _gathering(cls: type[Any], structure: Callable[[Any, Any], Any]) -> Callable
 
 
 def _spreading(unstructure: Callable[[Any], dict[str, Any]]) -> Callable[[Any], Any]:
+    """Write what ``extra`` holds beside the other fields, where it came from."""
+
     def spread(model: Any) -> Any:
         fields = unstructure(model)
         return fields | fields.pop("extra")
@@ -185,11 +187,7 @@ def _converter(*, detailed: bool) -> Converter:
     @converter.register_unstructure_hook_factory(attrs.has)
     def fields(cls: type[Any]) -> Callable[[Any], Any]:
         unstructure = make_dict_unstructure_fn(cls, converter, **_renamed(cls))
-        return (
-            (lambda model: (found := unstructure(model)) | found.pop("extra"))
-            if _has_extra(cls)
-            else unstructure
-        )
+        return _spreading(unstructure) if _has_extra(cls) else unstructure
 
     @converter.register_structure_hook_factory(is_mapping)
     def mapping(cls: type[Any]) -> Callable[[Any, Any], Any]:
@@ -318,12 +316,11 @@ def encode_fields(fields: Mapping[str, object]) -> str:
 
 
 def _texts(name: str, value: object) -> Iterator[str]:
-    if isinstance(value, list | tuple):
-        texts = [text for item in value for text in _texts(name, item)]
-        if not texts:
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray | memoryview):
+        if not value:
             # the wire cannot tell it from None: whoever means "none of them" would get all
-            raise ValueError(f"{_argument(name)} must not be an empty list; None leaves it out")
-        yield from texts
+            raise ValueError(f"{_argument(name)} must not be an empty list")
+        yield from (_text(name, item) for item in value)
     elif value is not None:
         yield _text(name, value)
 
@@ -340,6 +337,8 @@ def _text(name: str, value: object) -> str:
             return str(value)
         case datetime():
             return encode_datetime(name, value)
+        case date():
+            raise ValueError(f"{_argument(name)} must be an aware datetime, got a date")
         case timedelta():
             return _encode_duration(name, value)
     raise ValueError(f"{_argument(name)} cannot be a {type(value).__name__}")
@@ -401,14 +400,14 @@ def encode_json(name: str, value: str | Mapping[str, Any] | None) -> str | None:
         if isinstance(value, Mapping):
             return json.dumps(dict(value), ensure_ascii=False, allow_nan=False, default=_as_dict)
     except (TypeError, ValueError, RecursionError) as error:
-        raise ValueError(f"{name} is not JSON: {error}") from None
+        raise ValueError(f"{name} must be a mapping or a string of JSON: {error}") from None
     raise ValueError(f"{name} must be a mapping or a string of JSON, got a {type(value).__name__}")
 
 
 def _as_dict(value: object) -> dict[str, Any]:
     if isinstance(value, Mapping):
         return dict(value)
-    raise TypeError(f"a {type(value).__name__} has no form in it")
+    raise TypeError(f"JSON has no {type(value).__name__}")
 
 
 def encode_model(model: object) -> str:

@@ -8,8 +8,8 @@
      │    ├── PermissionDeniedError       403
      │    ├── NotFoundError               404
      │    ├── ConflictError               409
-     │    ├── PayloadTooLargeError        413
-     │    ├── UnsupportedMediaTypeError   415
+     │    ├── PayloadTooLargeError        413, or code 50512
+     │    ├── UnsupportedMediaTypeError   415, or code 50511
      │    ├── RateLimitError              429
      │    └── ServerError                 5xx
      ├── TransportError                   no answer, or not a whole one
@@ -118,10 +118,13 @@ class APIError(ConversationsError):
         texts = (body.get(name) for name in ("message", "title", "detail"))
         described = [text for text in texts if isinstance(text, str) and text.strip()]
         more_info = body.get("more_info", body.get("type"))
-        return _STATUS_ERRORS.get(response.status, ServerError if 500 <= response.status < 600 else APIError)(
+        code = code if type(code) is int else None
+        usual = ServerError if 500 <= response.status < 600 else APIError
+        kind = _CODE_ERRORS.get(code) or _STATUS_ERRORS.get(response.status, usual)
+        return kind(
             message=": ".join(described) or _phrase(response),
             status=response.status,
-            code=code if type(code) is int else None,
+            code=code,
             more_info=more_info if isinstance(more_info, str) else None,
             details=details,
             retry_after=parse_retry_after(response.headers.get("Retry-After")),
@@ -167,11 +170,11 @@ class ConflictError(APIError):
 
 
 class PayloadTooLargeError(APIError):
-    """413: the media is larger than the API allows."""
+    """413, or the code 50512: what was sent, such as media, is larger than the API allows."""
 
 
 class UnsupportedMediaTypeError(APIError):
-    """415: the API does not take media of this type."""
+    """415, or the code 50511: the API does not take media of this type."""
 
 
 class RateLimitError(APIError):
@@ -190,6 +193,12 @@ _STATUS_ERRORS: dict[int, type[APIError]] = {
     413: PayloadTooLargeError,
     415: UnsupportedMediaTypeError,
     429: RateLimitError,
+}
+
+#: Codes that say more than the status that they come with, which no documentation tells.
+_CODE_ERRORS: dict[int | None, type[APIError]] = {
+    50511: UnsupportedMediaTypeError,
+    50512: PayloadTooLargeError,
 }
 
 

@@ -51,11 +51,13 @@ class Stream(Generic[T]):
         *,
         limit: int | None = None,
         read_ahead: int = 1,
+        key: str = "sid",
     ) -> None:
         self._read = read
         self._link = link
         self._limit = limit
         self._read_ahead = read_ahead
+        self._key = key
         self._open: WeakSet[AsyncGenerator[Any]] = WeakSet()
 
     def __aiter__(self) -> AsyncGenerator[T]:
@@ -107,7 +109,7 @@ class Stream(Generic[T]):
                 if len(page.items) > left:
                     items = page.items[:left]
                     place, skipped, _ = split_cursor(link)
-                    cursor = f"{place}#{skipped + left},{getattr(items[-1], 'sid', '')}"
+                    cursor = f"{place}#{skipped + left},{getattr(items[-1], self._key)}"
                     page = evolve(page, items=items, cursor=cursor)
                 left -= len(page.items)
             yield page

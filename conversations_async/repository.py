@@ -9,7 +9,7 @@ from urllib.parse import quote, unquote
 from yarl import URL
 
 from ._checks import check_whole
-from .converter import OpenEnum, check_characters, decode, decode_page, encode_fields
+from .converter import OpenEnum, check_characters, decode, decode_page, encode_fields, encode_flag
 from .pagination import Page, Stream, split_cursor
 
 if TYPE_CHECKING:
@@ -43,14 +43,27 @@ def segment(name: str, value: str) -> str:
     return quote(check_characters(name, value), safe="")
 
 
+def check_name(argument: str, name: str, prefix: str) -> None:
+    """Refuse a name that cannot be an identifier, or that the API would take for a SID.
+
+    Raises:
+        ValueError: It is one; the message names the argument.
+    """
+    segment(argument, name)
+    if name.startswith(prefix) and _SID.fullmatch(name):
+        raise ValueError(f"{argument} must be a name, and {name} is a SID")
+
+
 class Repository(Generic[T]):
     """A collection of the API, bound to the path where it stands.
 
     Attributes:
         model: The class that the collection's items are read into.
+        key: The field that tells one item of the collection from another.
     """
 
     model: type[T]
+    key: str = "sid"
 
     def __init__(self, session: SessionManager, product: str, path: str) -> None:
         self._session = session
@@ -58,11 +71,19 @@ class Repository(Generic[T]):
         self._origin = session.hosts.origin(product)
         self._path = path
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} at {self._path}>"
+
     def _url(self, link: str) -> URL:
         return URL(self._origin + link, encoded=True)
 
     def _item(self, sid: str) -> str:
         return f"{self._path}/{segment('sid', sid)}"
+
+    def _check(self, form: Mapping[str, object], *, webhook_enabled: bool | str | None) -> None:
+        """Refuse what ``_post`` could not send, before something else is sent."""
+        encode_fields(form)
+        encode_flag("webhook_enabled", webhook_enabled)
 
     async def _post(
         self, path: str, form: Mapping[str, object], *, webhook_enabled: bool | str | None = None
@@ -93,7 +114,7 @@ class Repository(Generic[T]):
         link = f"{self._path}?{encode_fields({**filters, 'PageSize': page_size})}"
         if cursor is not None:
             link = self._checked_cursor(cursor)
-        return Stream(self._read, link, limit=limit, read_ahead=read_ahead)
+        return Stream(self._read, link, limit=limit, read_ahead=read_ahead, key=self.key)
 
     def _checked_cursor(self, cursor: str) -> str:
         if not isinstance(cursor, str) or not _CURSOR.fullmatch(cursor):
@@ -113,7 +134,7 @@ class Repository(Generic[T]):
         response = await self._session.request("GET", self._url(place))
         items, meta = decode_page(response, self.model)
         # what was deleted or added since then may have moved the last item; if it is gone, the count must do
-        sids = [getattr(item, "sid", None) for item in items] if last else []
+        sids = [getattr(item, self.key) for item in items] if last else []
         return Page(
             items=items[sids.index(last) + 1 if last in sids else consumed :],
             index=meta.page,
@@ -143,7 +164,7 @@ class Singleton(Repository[T]):
     """There is one item only, which stands where a collection would."""
 
     async def fetch(self) -> T:
-        """Read it."""
+        """Read the one item that there is."""
         return await self._get(self._path, self.model)
 
 
@@ -234,11 +255,12 @@ class StreamableInOrder(Repository[T]):
             order: By ascending or descending index; the API's default is ascending.
             page_size: Items a page, from 1 to 1000.
             limit: Items in all at the most; no page beyond is requested. None reads to the end.
-            read_ahead: As for ``Streamable``.
-            cursor: As for ``Streamable``.
+            read_ahead: Pages that are fetched before they are asked for; 0 never sends a request early.
+            cursor: Go on after the page that had this cursor, with its page size and order; None begins at
+                the first page.
 
         Raises:
-            ValueError: As for ``Streamable``.
+            ValueError: A figure is out of range, or the cursor is none of such a list.
         """
         return self._stream(
             {"Order": order}, page_size=page_size, limit=limit, read_ahead=read_ahead, cursor=cursor

@@ -328,6 +328,47 @@ async def test_ensure_hides_no_other_conflict(code: int) -> None:
         assert caught.value.code == code
 
 
+@pytest.mark.parametrize("name", ["", ".", "..", None])
+async def test_ensure_names_its_argument(client: ConversationsClient, name: Any) -> None:
+    """A unique name or identity that cannot be one is refused under its own name."""
+    with pytest.raises(ValueError, match=r"^unique_name must"):
+        await client.conversations.ensure(name)
+    with pytest.raises(ValueError, match=r"^identity must"):
+        await client.participants("parrots").ensure(identity=name)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"date_created": datetime(2020, 2, 29)}, "date_created must be an aware"),  # noqa: DTZ001  # it is the point
+        ({"attributes": "{"}, "attributes must be"),
+        ({"webhook_enabled": "maybe"}, "webhook_enabled must be"),
+    ],
+)
+async def test_ensure_checks_what_it_may_not_need(
+    client: ConversationsClient, options: dict[str, Any], message: str
+) -> None:
+    """What could not be sent is refused also where there is nothing to create."""
+    await client.conversations.ensure("parrots")
+    with pytest.raises(ValueError, match=message):
+        await client.conversations.ensure("parrots", **options)
+    await client.participants("parrots").ensure(identity="alice")
+    with pytest.raises(ValueError, match=message):
+        await client.participants("parrots").ensure(identity="alice", **options)
+
+
+async def test_ensure_takes_no_sid_for_a_name(client: ConversationsClient) -> None:
+    """What looks like a SID would be found as one, whatever its name is: it is refused."""
+    conversation = await client.conversations.create()
+    with pytest.raises(ValueError, match="unique_name must be a name"):
+        await client.conversations.ensure(conversation.sid)
+    participants = client.participants(conversation.sid)
+    alice = await participants.ensure(identity="alice")
+    with pytest.raises(ValueError, match="identity must be a name"):
+        await participants.ensure(identity=alice.sid)
+    assert (await participants.ensure(identity="MB12")).identity == "MB12"
+
+
 async def test_close_is_for_good_and_may_be_repeated(client: ConversationsClient) -> None:
     """``close`` closes; what is closed already is given as it is, and what does not exist is an error."""
     conversation = await client.conversations.create(unique_name="parrots")

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 import conversations_async
-from conversations_async import ConversationsClient, RetryPolicy
+from conversations_async import ConversationsClient, RetryPolicy, ServiceScope
 from conversations_async.connections import OwnConnections
 
 from .conftest import ACCOUNT_SID, AUTH_TOKEN, CONVERSATION, SERVICE
@@ -239,14 +239,46 @@ def test_a_view_never_mixes_credentials(options: dict[str, Any], message: str) -
 
 
 def test_a_view_is_of_the_same_class() -> None:
-    """A subclass of the client, with what it has of its own, stays one."""
+    """A view of a subclass is of that class, and has nothing that was made of the old credentials."""
 
     class Ours(ConversationsClient):
-        label = "none"
+        desk: ServiceScope
 
     client = Ours(ACCOUNT_SID, AUTH_TOKEN)
-    client.label = "ours"
-    view = client.with_options(timeout=3)
+    client.desk = client.service(SERVICE)
+    view = client.with_options(auth_token="rotated")
     assert type(view) is Ours
-    assert view.label == "ours"
-    assert view.conversations is not client.conversations
+    assert vars(view).keys() == vars(client).keys() - {"desk"}
+    assert all(vars(view)[name] is not vars(client)[name] for name in ("conversations", "chat", "services"))
+
+
+async def test_views_may_be_made_one_from_another_without_end() -> None:
+    """A view of a view of a view costs no more than the first."""
+    async with (
+        Scripted.of([answer(200, {"sid": CONVERSATION})]) as server,
+        ConversationsClient(ACCOUNT_SID, AUTH_TOKEN, base_url=server.url) as client,
+    ):
+        view = client
+        for _ in range(2000):
+            view = view.with_options(timeout=3)
+        assert (await view.conversations.fetch(CONVERSATION)).sid == CONVERSATION
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"retry": 3}, "retry must be a RetryPolicy, got a int"),
+        ({"retry": None}, "retry must be a RetryPolicy, got a NoneType"),
+        ({"session": "x"}, r"session must be an aiohttp\.ClientSession, got a str"),
+    ],
+)
+def test_what_is_none_of_its_kind_is_refused(options: dict[str, Any], message: str) -> None:
+    """A policy or a session that is none is refused by name when the client is made."""
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        ConversationsClient(ACCOUNT_SID, AUTH_TOKEN, **options)
+
+
+def test_a_repository_says_where_it_is() -> None:
+    """In a debugger, a repository shows its class and its place."""
+    client = ConversationsClient(ACCOUNT_SID, AUTH_TOKEN)
+    assert repr(client.messages("a/b")) == "<MessageRepository at /v1/Conversations/a%2Fb/Messages>"

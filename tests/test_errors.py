@@ -177,6 +177,14 @@ def test_a_time_out_is_a_timeout_error() -> None:
 # --------------------------------------------------------------------------------------------- answer → error
 
 
+@pytest.mark.parametrize(("code", "cls"), [(50511, UnsupportedMediaTypeError), (50512, PayloadTooLargeError)])
+@pytest.mark.parametrize("status", [400, 413, 415, 500])
+def test_some_codes_say_more_than_the_status(status: int, code: int, cls: type[APIError]) -> None:
+    """Media that are too large, or of a type that is not taken, are told by the code, with any status."""
+    error = APIError.from_response(answer({"code": code, "message": "No"}, status))
+    assert (type(error), error.status, error.code) == (cls, status, code)
+
+
 @pytest.mark.parametrize(("status", "cls"), STATUSES)
 @pytest.mark.parametrize("body", [LEGACY, RFC_9457, b""], ids=["legacy", "rfc-9457", "empty"])
 def test_the_status_picks_the_class(status: int, cls: type[APIError], body: object) -> None:

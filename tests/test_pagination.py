@@ -23,8 +23,9 @@ from .conftest import ACCOUNT_SID, AUTH_TOKEN, CONVERSATION
 from .servers import DROP, HANG, Scripted, answer, page
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
+    from conversations_async import Stream
     from conversations_async.resources.messages import MessageRepository
 
 PATH = f"/v1/Conversations/{CONVERSATION}/Messages"
@@ -444,3 +445,28 @@ async def test_order_and_page_size_are_sent(server: Server, size: int) -> None:
     """Filters come first, then the page size, as in the API's own links."""
     await anext(server.messages().stream(order=Order.DESC, page_size=size, read_ahead=0).pages())
     assert parse_qsl(server.tokens()[0]) == [("Order", "desc"), ("PageSize", str(size))]
+
+
+@pytest.mark.parametrize(
+    ("key", "stream"),
+    [
+        ("sid", lambda client, **options: client.conversations.stream(**options)),
+        ("conversation_sid", lambda client, **options: client.user_conversations("x").stream(**options)),
+        ("conversation_sid", lambda client, **options: client.participant_conversations.stream(**options)),
+        (
+            "channel_sid",
+            lambda client, **options: client.chat.service("x").user_channels("y").stream(**options),
+        ),
+    ],
+)
+async def test_a_cut_cursor_knows_the_last_item(key: str, stream: Callable[..., Stream[Any]]) -> None:
+    """Where `limit` cut a page, its cursor goes on after the last item, though others have left since."""
+    items = [{key: f"CH{number}"} for number in range(5)]
+    script = [answer(200, page("x", items)), answer(200, page("x", items[1:]))]
+    async with (
+        Scripted.of(script) as server,
+        ConversationsClient(ACCOUNT_SID, AUTH_TOKEN, base_url=server.url) as client,
+    ):
+        (first,) = [one async for one in stream(client, limit=3).pages()]
+        rest = await stream(client, cursor=first.cursor).list()
+    assert [getattr(item, key) for item in rest] == ["CH3", "CH4"]

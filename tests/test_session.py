@@ -367,7 +367,7 @@ async def test_a_closed_client_stays_closed() -> None:
         await client.close()
         await asyncio.sleep(0.01)
         assert server.connections == 0
-        with pytest.raises(RuntimeError, match=r"client is closed: enter it with 'async with'"):
+        with pytest.raises(RuntimeError, match=r"client is closed: enter it"):
             await client.conversations.fetch(CONVERSATION)
         async with client:
             await client.conversations.fetch(CONVERSATION)

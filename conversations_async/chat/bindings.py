@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from attrs import field, frozen
 
 from ..repository import PAGE_SIZE_DEFAULT, Deletable, Fetchable
-from ..resources.bindings import AnyBinding, Bindings, DeviceType
+from ..resources.bindings import AnyBinding, Bindings, PushBindingType
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,7 +44,7 @@ class UserBindingRepository(Fetchable[ChatBinding], Deletable[ChatBinding]):
     def stream(
         self,
         *,
-        binding_type: Sequence[DeviceType | str] | None = None,
+        binding_type: Sequence[PushBindingType | str] | None = None,
         page_size: int = PAGE_SIZE_DEFAULT,
         limit: int | None = None,
         read_ahead: int = 1,

@@ -172,7 +172,7 @@ class ChannelRepository(Fetchable[Channel], DeletableWithWebhooks[Channel]):
         """Read the channels, page after page.
 
         Args:
-            type: Those of one of these types.
+            type: Those of one of these types. Without it, the API gives public channels only.
             page_size: As for every stream, as are ``limit``, ``read_ahead`` and ``cursor``.
 
         Raises:

@@ -50,6 +50,7 @@ class UserChannelRepository(
     """The channels of one user; a ``sid`` is that of the channel. To delete one is to leave it."""
 
     model = UserChannel
+    key = "channel_sid"
 
     async def update(
         self,

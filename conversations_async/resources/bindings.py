@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class DeviceType(OpenEnum):
+class PushBindingType(OpenEnum):
     """How a device is reached."""
 
     APN = "apn"
@@ -41,7 +41,7 @@ class AnyBinding:
     #: What the client SDK calls the device.
     endpoint: str | None = None
     identity: str | None = None
-    binding_type: DeviceType | None = None
+    binding_type: PushBindingType | None = None
     #: What it is notified of: ``new_message``, ``added_to_conversation`` …
     message_types: tuple[str, ...] | None = None
     date_created: datetime | None = None
@@ -62,7 +62,7 @@ class Bindings(Fetchable[T], Deletable[T]):
     def stream(
         self,
         *,
-        binding_type: Sequence[DeviceType | str] | None = None,
+        binding_type: Sequence[PushBindingType | str] | None = None,
         identity: Sequence[str] | None = None,
         page_size: int = PAGE_SIZE_DEFAULT,
         limit: int | None = None,

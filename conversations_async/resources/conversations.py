@@ -5,6 +5,7 @@ API page: conversation resource, https://www.twilio.com/docs/conversations/api/c
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +13,10 @@ from attrs import field, frozen
 
 from ..converter import Attributes, OpenEnum, encode_json
 from ..errors import APIError, ConflictError, NotFoundError
-from ..repository import PAGE_SIZE_DEFAULT, DeletableWithWebhooks, Fetchable
+from ..repository import PAGE_SIZE_DEFAULT, DeletableWithWebhooks, Fetchable, check_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from ..pagination import Stream
     from ..repository import WebhookFlag
@@ -167,14 +168,14 @@ class ConversationRepository(Fetchable[Conversation], DeletableWithWebhooks[Conv
 
         Args:
             participant: Up to 10 participants, each a mapping, or JSON text, of what ``participants.create``
-                takes: ``{"identity": "alice"}``, ``{"messaging_binding": {"address": …}}``.
+                has, under the API's nested names: ``{"identity": "alice"}``, ``{"messaging_binding":
+                {"address": …}}``.
 
         Raises:
             ValueError: As for ``create``; also for more than 10 participants.
         """
-        if participant is not None and not (
-            isinstance(participant, list | tuple) and len(participant) <= _PARTICIPANTS_MAX
-        ):
+        listed = isinstance(participant, Sequence) and not isinstance(participant, str)
+        if participant is not None and not (listed and len(participant) <= _PARTICIPANTS_MAX):
             raise ValueError(f"participant must be a list of at most {_PARTICIPANTS_MAX} participants")
         # it stands beside the collection, not in it
         path = f"{self._path.rpartition('/')[0]}/ConversationWithParticipants"
@@ -277,31 +278,36 @@ class ConversationRepository(Fetchable[Conversation], DeletableWithWebhooks[Conv
     ) -> Conversation:
         """Give the conversation of this unique name, and create it if there is none.
 
-        The other arguments are those of ``create``, and count only if it is created. Callers that race, in
-        other processes too, all get the same one. After any error, this can be called again.
+        One that exists is given as it is, even if it is closed; the other arguments, which are those of
+        ``create``, count only if it is created. Callers that race, in other processes too, all get the same
+        one. After any error, this can be called again.
 
         Raises:
-            ValueError: As for ``create``.
+            NotFoundError: Somebody deleted it at that moment.
+            ValueError: As for ``create``; also where the unique name looks like a SID, which would be found
+                instead.
         """
+        form = {
+            "FriendlyName": friendly_name,
+            "UniqueName": unique_name,
+            "DateCreated": date_created,
+            "DateUpdated": date_updated,
+            "MessagingServiceSid": messaging_service_sid,
+            "Attributes": encode_json("attributes", attributes),
+            "State": state,
+            "Timers.Inactive": timers_inactive,
+            "Timers.Closed": timers_closed,
+            "Bindings.Email.Address": bindings_email_address,
+            "Bindings.Email.Name": bindings_email_name,
+        }
+        self._check(form, webhook_enabled=webhook_enabled)
+        check_name("unique_name", unique_name, "CH")
         try:
             return await self.fetch(unique_name)
         except NotFoundError:
             pass
         try:
-            return await self.create(
-                unique_name=unique_name,
-                friendly_name=friendly_name,
-                date_created=date_created,
-                date_updated=date_updated,
-                messaging_service_sid=messaging_service_sid,
-                attributes=attributes,
-                state=state,
-                timers_inactive=timers_inactive,
-                timers_closed=timers_closed,
-                bindings_email_address=bindings_email_address,
-                bindings_email_name=bindings_email_name,
-                webhook_enabled=webhook_enabled,
-            )
+            return await self._post(self._path, form, webhook_enabled=webhook_enabled)
         except ConflictError as error:
             if error.code != _NAME_TAKEN:
                 raise

@@ -148,7 +148,7 @@ class MessageRepository(Fetchable[Message], DeletableWithWebhooks[Message], Stre
             webhook_enabled: Whether webhooks are called for it; the API's default is no.
 
         Raises:
-            APIError: 400/50377 for a closed conversation, 400/50508 for media of another message, …
+            APIError: 400/50377 for a closed conversation, 50508 for media of another message, …
             NotFoundError: There is no such conversation.
             ValueError: A datetime is naive, or attributes or variables are not JSON; nothing was sent.
         """

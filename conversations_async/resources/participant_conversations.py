@@ -49,6 +49,7 @@ class ParticipantConversationRepository(Repository[ParticipantConversation]):
     """The conversations of whomever is asked for."""
 
     model = ParticipantConversation
+    key = "conversation_sid"
 
     def stream(
         self,

@@ -14,7 +14,7 @@ from attrs import frozen
 from .._checks import refuse_both
 from ..converter import Attributes, OpenEnum, encode_json
 from ..errors import ConflictError, NotFoundError
-from ..repository import DeletableWithWebhooks, Fetchable, Streamable
+from ..repository import DeletableWithWebhooks, Fetchable, Streamable, check_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,7 +77,10 @@ _TAKES_PART = 50433
 class ParticipantRepository(
     Fetchable[Participant], DeletableWithWebhooks[Participant], Streamable[Participant]
 ):
-    """The participants of one conversation. For a ``sid``, an identity will do."""
+    """The participants of one conversation. For a ``sid``, ``fetch`` also takes an identity.
+
+    That ``update`` and ``delete`` do so too is likely, and documented nowhere.
+    """
 
     model = Participant
 
@@ -192,23 +195,25 @@ class ParticipantRepository(
         that race, in other processes too, all get the same one. After any error, this can be called again.
 
         Raises:
-            NotFoundError: There is no such conversation.
-            ValueError: As for ``create``.
+            NotFoundError: There is no such conversation, or somebody removed the participant at that moment.
+            ValueError: As for ``create``; also where the identity looks like the SID of a participant.
         """
+        form = {
+            "Identity": identity,
+            "DateCreated": date_created,
+            "DateUpdated": date_updated,
+            "Attributes": encode_json("attributes", attributes),
+            "MessagingBinding.ProjectedAddress": messaging_binding_projected_address,
+            "RoleSid": role_sid,
+        }
+        self._check(form, webhook_enabled=webhook_enabled)
+        check_name("identity", identity, "MB")
         try:
             return await self.fetch(identity)
         except NotFoundError:
             pass
         try:
-            return await self.create(
-                identity=identity,
-                messaging_binding_projected_address=messaging_binding_projected_address,
-                date_created=date_created,
-                date_updated=date_updated,
-                attributes=attributes,
-                role_sid=role_sid,
-                webhook_enabled=webhook_enabled,
-            )
+            return await self._post(self._path, form, webhook_enabled=webhook_enabled)
         except ConflictError as error:
             if error.code != _TAKES_PART:
                 raise

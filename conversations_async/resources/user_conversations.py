@@ -55,6 +55,7 @@ class UserConversationRepository(
     """The conversations of one user; a ``sid`` is that of the conversation. To delete one is to leave it."""
 
     model = UserConversation
+    key = "conversation_sid"
 
     async def update(
         self,

@@ -30,7 +30,11 @@ class WebhookTarget(OpenEnum):
 
 
 class WebhookMethod(OpenEnum):
-    """How a webhook is called. Some resources of the API write it in lower case; all take both."""
+    """How a webhook is called.
+
+    For webhooks of one conversation, and of an address, the specification has these in lower case; the API
+    does not look at the case of an enum's value, as far as is known.
+    """
 
     GET = "GET"
     POST = "POST"
