@@ -226,7 +226,7 @@ class ConversationsClient(Scope):
         session: An ``aiohttp.ClientSession`` to borrow. It is never closed by the client, and its own
             connector decides how many connections there are.
 
-    Attributes:
+    Attributes, besides those of ``Scope``:
         services: The services of the account.
         credentials: Its push credentials.
         addresses: Its numbers and senders whose inbound messages create conversations.
@@ -340,7 +340,7 @@ class ConversationsClient(Scope):
         credentials = None if given == (None,) * 4 else _credentials(account, auth_token, api_key, api_secret)
         # not a copy: what a subclass has made of the old credentials must not be used with the new ones
         other = object.__new__(type(self))
-        other._use(account, self._session.view(credentials, retry, timeout))  # its own class
+        other._use(account, self._session.view(credentials, retry, timeout))
         return other
 
     async def close(self) -> None:

@@ -147,16 +147,22 @@ class BorrowedConnections(_Foreign):
     def __init__(self, session: aiohttp.ClientSession) -> None:
         if not isinstance(session, aiohttp.ClientSession):
             raise ValueError(f"session must be an aiohttp.ClientSession, got a {type(session).__name__}")  # noqa: TRY004  # the contract
+        self._pool = Pool(session)
+        self._refuse_credentials()
+
+    def _refuse_credentials(self) -> None:
+        session = self._pool.session
         if session.auth is not None or "Authorization" in session.headers:
             raise ValueError("session must have no auth of its own: the client brings its credentials")
-        self._pool = Pool(session)
 
     async def pool(self) -> Pool:
         """Give the session.
 
         Raises:
             RuntimeError: It is closed.
+            ValueError: Somebody has given it credentials meanwhile.
         """
+        self._refuse_credentials()
         if self._pool.session.closed:
             raise RuntimeError("the borrowed aiohttp session is closed: keep it open as long as the client")
         return self._pool

@@ -119,9 +119,8 @@ class APIError(ConversationsError):
         described = [text for text in texts if isinstance(text, str) and text.strip()]
         more_info = body.get("more_info", body.get("type"))
         code = code if type(code) is int else None
-        usual = ServerError if 500 <= response.status < 600 else APIError
-        kind = _CODE_ERRORS.get(code) or _STATUS_ERRORS.get(response.status, usual)
-        return kind(
+        usual = ServerError if 500 <= response.status < 600 else _CODE_ERRORS.get(code, APIError)
+        return _STATUS_ERRORS.get(response.status, usual)(
             message=": ".join(described) or _phrase(response),
             status=response.status,
             code=code,
@@ -195,7 +194,8 @@ _STATUS_ERRORS: dict[int, type[APIError]] = {
     429: RateLimitError,
 }
 
-#: Codes that say more than the status that they come with, which no documentation tells.
+#: What a status that has no class of its own is, by the code that it comes with: no documentation tells which
+#: status these have.
 _CODE_ERRORS: dict[int | None, type[APIError]] = {
     50511: UnsupportedMediaTypeError,
     50512: PayloadTooLargeError,

@@ -51,7 +51,7 @@ class Stream(Generic[T]):
         *,
         limit: int | None = None,
         read_ahead: int = 1,
-        key: str = "sid",
+        key: str,
     ) -> None:
         self._read = read
         self._link = link
@@ -109,7 +109,7 @@ class Stream(Generic[T]):
                 if len(page.items) > left:
                     items = page.items[:left]
                     place, skipped, _ = split_cursor(link)
-                    cursor = f"{place}#{skipped + left},{getattr(items[-1], self._key)}"
+                    cursor = f"{place}#{skipped + left},{getattr(items[-1], self._key) or ''}"
                     page = evolve(page, items=items, cursor=cursor)
                 left -= len(page.items)
             yield page

@@ -257,7 +257,7 @@ class StreamableInOrder(Repository[T]):
             limit: Items in all at the most; no page beyond is requested. None reads to the end.
             read_ahead: Pages that are fetched before they are asked for; 0 never sends a request early.
             cursor: Go on after the page that had this cursor, with its page size and order; None begins at
-                the first page.
+                the first page. Of a page that ``limit`` cut, it goes on after the last item.
 
         Raises:
             ValueError: A figure is out of range, or the cursor is none of such a list.

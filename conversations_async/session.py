@@ -23,6 +23,7 @@ from .converter import encode_fields, encode_flag
 from .errors import APIError, TransportError
 from .retry import RATE_LIMITED, RetryPolicy
 from .transport import Call, attempt, next_chunk
+from .upload import Upload
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from .connections import Connections, Pool
     from .hosts import Hosts
     from .response import Response
-    from .upload import Upload
-
 T = TypeVar("T")
 
 log = logging.getLogger("conversations_async")
@@ -253,9 +252,11 @@ class SessionManager:
                 retry_after=retry_after,
                 elapsed=clock() - start,
             )
-            if wait is None or not call.repeatable(sent=sent, status=status):
+            # an upload that may have arrived is not sent twice, whatever the policy says of POST
+            refused = status == RATE_LIMITED or not sent
+            if wait is None or (isinstance(call.data, Upload) and not (refused and call.data.replayable)):
                 raise failure
-            unsure = unsure or (sent and status != RATE_LIMITED)
+            unsure = unsure or not refused
             reason = status or type(failure).__name__
             log.warning("%s: %s; attempt %d follows in %.2f s", call, reason, number + 1, wait)
             await asyncio.sleep(wait)

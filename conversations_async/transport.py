@@ -19,7 +19,6 @@ from yarl import URL
 from .connections import ConnectionLostError
 from .errors import RequestTimeoutError, TransportError, UploadError
 from .response import REQUEST_ID, Response
-from .retry import RATE_LIMITED
 from .upload import SourceError, Upload
 
 if TYPE_CHECKING:
@@ -46,12 +45,6 @@ class Call:
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
-
-    def repeatable(self, *, sent: bool, status: int | None) -> bool:
-        """Say whether the body allows another attempt; an upload that may have arrived is not sent twice."""
-        return not isinstance(self.data, Upload) or (
-            self.data.replayable and (not sent or status == RATE_LIMITED)
-        )
 
 
 class Body(aiohttp.AsyncIterablePayload):
@@ -85,8 +78,13 @@ async def attempt(
     start = clock()
     deadline = asyncio.timeout(seconds)
     answer = body = None
+
+    def moved() -> None:
+        if answer is None:  # an answer that has begun has to end, whatever is still being sent
+            deadline.reschedule(clock() + seconds)
+
     if isinstance(call.data, Upload):
-        body = Body(call.data.chunks(moved=lambda: deadline.reschedule(clock() + seconds)))
+        body = Body(call.data.chunks(moved))
     # The wait for a connection is told from the rest only if its time ends first; nothing is rounded up.
     limits = aiohttp.ClientTimeout(total=None, connect=seconds * 0.95, ceil_threshold=math.inf)
     try:

@@ -135,9 +135,15 @@ async def _from_file(path: str | os.PathLike[str]) -> AsyncGenerator[bytes]:
             yield chunk
 
 
+async def _from_reader(reader: asyncio.StreamReader | aiohttp.StreamReader) -> AsyncGenerator[bytes]:
+    while chunk := await reader.read(_CHUNK):
+        yield chunk
+
+
 async def _from_stream(stream: AsyncIterable[bytes]) -> AsyncGenerator[bytes]:
-    # over lines, as aiohttp's own streams iterate, a file of no lines would be none
-    iterator = aiter(stream.iter_any() if isinstance(stream, aiohttp.StreamReader) else stream)
+    if isinstance(stream, asyncio.StreamReader | aiohttp.StreamReader):
+        stream = _from_reader(stream)  # these iterate over lines, and a file may have none
+    iterator = aiter(stream)
     try:
         async for chunk in iterator:
             if not isinstance(chunk, bytes | bytearray | memoryview):

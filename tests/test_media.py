@@ -183,6 +183,16 @@ async def test_media_and_their_messages_have_hosts_of_their_own(
     assert (await vendor.service(SERVICE).media.send("a b", b"x", content_type="a/b")).sid == "IM1"
 
 
+async def test_a_stream_of_asyncio_is_a_source() -> None:
+    """What a process prints, or a socket gives, is a source, also where it has no lines."""
+    reader = asyncio.StreamReader()
+    reader.feed_data(bytes(MB))
+    reader.feed_eof()
+    async with Scripted.of([STORED]) as server, media_of(server) as media:
+        await media.upload(reader, content_type="a/b")
+    assert server.requests[0].body == bytes(MB)
+
+
 async def test_what_arrives_can_be_passed_on() -> None:
     """The body of an aiohttp request or answer is a source, also where it has no lines."""
     data = bytes(3 * MB)
@@ -423,6 +433,20 @@ async def test_an_answer_may_come_early(then: str, *, endlessly: bool) -> None:
         await nothing_left(server)
     assert closed == ["closed"] * (2 * endlessly)
     assert len(server.requests) == 2
+
+
+async def test_an_answer_that_has_begun_has_to_end() -> None:
+    """Where an early answer does not end, the time-out does, though there is always more to send."""
+
+    async def play(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(answer(413, b"{}", headers={"Content-Length": "100"}))
+        await drain(reader)
+
+    async with Played(play=play) as server, media_of(server, timeout=0.3) as media, asyncio.timeout(10):
+        with pytest.raises(RequestTimeoutError):
+            await media.upload(endless([]), content_type="a/b")
+        await nothing_left(server)
 
 
 async def test_the_emulator_refuses_what_is_too_large() -> None:

@@ -452,7 +452,7 @@ async def test_order_and_page_size_are_sent(server: Server, size: int) -> None:
     [
         ("sid", lambda client, **options: client.conversations.stream(**options)),
         ("conversation_sid", lambda client, **options: client.user_conversations("x").stream(**options)),
-        ("conversation_sid", lambda client, **options: client.participant_conversations.stream(**options)),
+        ("participant_sid", lambda client, **options: client.participant_conversations.stream(**options)),
         (
             "channel_sid",
             lambda client, **options: client.chat.service("x").user_channels("y").stream(**options),
@@ -461,7 +461,7 @@ async def test_order_and_page_size_are_sent(server: Server, size: int) -> None:
 )
 async def test_a_cut_cursor_knows_the_last_item(key: str, stream: Callable[..., Stream[Any]]) -> None:
     """Where `limit` cut a page, its cursor goes on after the last item, though others have left since."""
-    items = [{key: f"CH{number}"} for number in range(5)]
+    items = [{"conversation_sid": "CH1", key: f"CH{number}"} for number in range(5)]
     script = [answer(200, page("x", items)), answer(200, page("x", items[1:]))]
     async with (
         Scripted.of(script) as server,

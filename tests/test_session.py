@@ -342,6 +342,20 @@ async def test_a_borrowed_session_brings_no_credentials() -> None:
     assert "password" not in str(caught.value)
 
 
+async def test_a_borrowed_session_may_not_be_given_credentials() -> None:
+    """An Authorization header of the session would go to every host: it is refused, also one of later."""
+    async with aiohttp.ClientSession(headers={"authorization": "Bearer x"}) as session:
+        with pytest.raises(ValueError, match=r"^session must have no auth"):
+            ConversationsClient(ACCOUNT_SID, AUTH_TOKEN, session=session)
+    async with aiohttp.ClientSession() as session, Scripted.of([FOUND]) as server:
+        client = connect(server, session=session)
+        await client.conversations.fetch(CONVERSATION)
+        session.headers["authorization"] = "Bearer x"
+        with pytest.raises(ValueError, match=r"^session must have no auth"):
+            await client.conversations.fetch(CONVERSATION)
+    assert len(server.requests) == 1
+
+
 async def test_a_borrowed_session_may_have_any_defaults() -> None:
     """Compressed answers are read, whatever the session does by default."""
     zipped = answer(200, gzip.compress(b'{"sid": "CH1"}'), headers={"Content-Encoding": "gzip"})

@@ -49,7 +49,8 @@ class ParticipantConversationRepository(Repository[ParticipantConversation]):
     """The conversations of whomever is asked for."""
 
     model = ParticipantConversation
-    key = "conversation_sid"
+    # one address may take part in a conversation twice, by way of two proxy addresses
+    key = "participant_sid"
 
     def stream(
         self,
