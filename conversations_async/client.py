@@ -327,10 +327,10 @@ class ConversationsClient(Scope):
     ) -> Self:
         """Give a client like this one with other options, which shares its connections and never closes them.
 
-        It is cheap enough for one request, of one subaccount for example. What is None stays as it is;
-        but where any of the last four is given, none of the old secrets is used: they name an account, or
-        keep this one, and bring its auth token or an API key of its own. It is of the same class, without
-        what a subclass has set.
+        It opens nothing, so that there can be one for each request, of one subaccount for example. What is
+        None stays as it is; but where any of the last four is given, none of the old secrets is used: they
+        name an account, or keep this one, and bring its auth token or an API key of its own. It is of the
+        same class, without what a subclass has set.
 
         Raises:
             ValueError: As for the constructor.
