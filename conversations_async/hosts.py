@@ -50,32 +50,25 @@ class Hosts:
         The vendor's public host counts as the client's own: the API may name it to a client that came in by
         a region's host, or through a proxy. Whatever the link says, the request goes to the client's origin.
         """
-        # what is no visible ASCII has no place in a link, and might be read differently further down
-        if not link or not re.fullmatch(r"[!-~]+", link):
+        found = _read(link)
+        if found is None:
             return None
-        try:
-            url = URL(link, encoded=True)
-            origin = str(url.origin()).lower()
-        except ValueError:
-            return None
-        if origin not in (self.origin(product), self._vendor(product), f"https://{product}.twilio.com"):
-            return None
-        return url.raw_path_qs if url.raw_user is url.raw_password is None else None
+        url, origin = found
+        ours = (self.origin(product), self._vendor(product), f"https://{product}.twilio.com")
+        return url.raw_path_qs if origin in ours else None
 
     def temporary_link(self, product: str, link: str | None) -> URL | None:
         """Return a link that is followed without credentials; None for one that must not be.
 
         It leads out over https, to wherever the API says, or to the client's own origin.
         """
-        if not link or not re.fullmatch(r"[!-~]+", link):
+        found = _read(link)
+        if found is None:
             return None
-        try:
-            url = URL(link, encoded=True)
-            origin = str(url.origin())
-        except ValueError:
-            return None
-        allowed = origin == self.origin(product) or (url.scheme == "https" and _is_origin(origin))
-        return url if allowed and url.raw_user is url.raw_password is None else None
+        url, origin = found
+        return (
+            url if origin == self.origin(product) or (url.scheme == "https" and _is_origin(origin)) else None
+        )
 
     def _vendor(self, product: str) -> str:
         region, edge = self.region, self.edge
@@ -88,6 +81,19 @@ class Hosts:
         elif region is not None:
             edge = _EDGES.get(region)
         return "https://" + ".".join(part for part in (product, edge, region, "twilio.com") if part)
+
+
+def _read(link: str | None) -> tuple[URL, str] | None:
+    """Read an absolute link, and its origin; None where there is none, or one with a user or password."""
+    # what is no visible ASCII has no place in a link, and might be read differently further down
+    if not link or not re.fullmatch(r"[!-~]+", link):
+        return None
+    try:
+        url = URL(link, encoded=True)
+        origin = str(url.origin()).lower()
+    except ValueError:
+        return None
+    return (url, origin) if url.raw_user is url.raw_password is None else None
 
 
 def _is_origin(text: str) -> bool:
