@@ -10,6 +10,7 @@ from yarl import URL
 
 from ._checks import check_whole
 from .converter import OpenEnum, check_characters, decode, decode_page, encode_fields, encode_flag
+from .errors import ConflictError, NotFoundError
 from .pagination import Page, Stream, split_cursor
 
 if TYPE_CHECKING:
@@ -95,6 +96,23 @@ class Repository(Generic[T]):
 
     async def _get(self, path: str, model: type[M]) -> M:
         return decode(await self._session.request("GET", self._url(path)), model)
+
+    async def _ensure(
+        self, name: str, form: Mapping[str, object], *, taken: int, webhook_enabled: bool | str | None
+    ) -> T:
+        """Read the item of this name, or create it; ``taken`` is the code for one that somebody else made."""
+        self._check(form, webhook_enabled=webhook_enabled)
+        path = self._item(name)
+        try:
+            return await self._get(path, self.model)
+        except NotFoundError:
+            pass
+        try:
+            return await self._post(self._path, form, webhook_enabled=webhook_enabled)
+        except ConflictError as error:
+            if error.code != taken:
+                raise
+        return await self._get(path, self.model)  # somebody else was faster
 
     async def _delete(self, sid: str, *, webhook_enabled: bool | str | None = None) -> None:
         await self._session.request("DELETE", self._url(self._item(sid)), webhook_enabled=webhook_enabled)

@@ -231,6 +231,7 @@ class SessionManager:
         start = clock()
         unsure = False  # whether an attempt that failed may have done its work all the same
         for number in count(1):
+            # to aiohttp, 0 means no limit
             left = max(self._retry.total_timeout - (clock() - start), 0.001)
             seconds = self._timeout if call.streamed else min(self._timeout, left)
             failure: APIError | TransportError

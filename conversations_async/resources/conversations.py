@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import field, frozen
 
 from ..converter import Attributes, OpenEnum, encode_json
-from ..errors import APIError, ConflictError, NotFoundError
+from ..errors import APIError
 from ..repository import PAGE_SIZE_DEFAULT, DeletableWithWebhooks, Fetchable, check_name
 
 if TYPE_CHECKING:
@@ -300,18 +300,8 @@ class ConversationRepository(Fetchable[Conversation], DeletableWithWebhooks[Conv
             "Bindings.Email.Address": bindings_email_address,
             "Bindings.Email.Name": bindings_email_name,
         }
-        self._check(form, webhook_enabled=webhook_enabled)
         check_name("unique_name", unique_name, "CH")
-        try:
-            return await self.fetch(unique_name)
-        except NotFoundError:
-            pass
-        try:
-            return await self._post(self._path, form, webhook_enabled=webhook_enabled)
-        except ConflictError as error:
-            if error.code != _NAME_TAKEN:
-                raise
-        return await self.fetch(unique_name)  # somebody else was faster
+        return await self._ensure(unique_name, form, taken=_NAME_TAKEN, webhook_enabled=webhook_enabled)
 
     def stream(
         self,

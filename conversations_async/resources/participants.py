@@ -13,7 +13,6 @@ from attrs import frozen
 
 from .._checks import refuse_both
 from ..converter import Attributes, OpenEnum, encode_json
-from ..errors import ConflictError, NotFoundError
 from ..repository import DeletableWithWebhooks, Fetchable, Streamable, check_name
 
 if TYPE_CHECKING:
@@ -206,15 +205,5 @@ class ParticipantRepository(
             "MessagingBinding.ProjectedAddress": messaging_binding_projected_address,
             "RoleSid": role_sid,
         }
-        self._check(form, webhook_enabled=webhook_enabled)
         check_name("identity", identity, "MB")
-        try:
-            return await self.fetch(identity)
-        except NotFoundError:
-            pass
-        try:
-            return await self._post(self._path, form, webhook_enabled=webhook_enabled)
-        except ConflictError as error:
-            if error.code != _TAKES_PART:
-                raise
-        return await self.fetch(identity)  # somebody else was faster
+        return await self._ensure(identity, form, taken=_TAKES_PART, webhook_enabled=webhook_enabled)
