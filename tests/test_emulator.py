@@ -108,6 +108,11 @@ class Api:
         assert answer.status == 201, answer.body
         return str(answer.body["sid"])
 
+    async def role(self, kind: str) -> str:
+        """Make a role of the default service, and give its SID."""
+        made = await self.make("/v1/Roles", FriendlyName="any", Type=kind, Permission="editOwnMessage")
+        return str(made["sid"])
+
     async def pages(self, path: str) -> list[Any]:
         """Follow next_page_url to the end."""
         pages = [await self.show(path)]
@@ -578,8 +583,8 @@ class TestConversations:
         assert re.fullmatch("CH[0-9a-f]{32}", made["sid"])
         assert re.fullmatch("IS[0-9a-f]{32}", made["chat_service_sid"])
 
-    async def test_every_parameter(self, api: Api) -> None:
-        """What is given is kept, attributes to the letter, on create and on update."""
+    async def test_every_parameter(self, timed: Api) -> None:
+        """What is given is kept, attributes to the letter, on create and on update; timers count from now."""
         given = {
             "FriendlyName": "Ahoy ☸",
             "UniqueName": "unique_name",
@@ -601,14 +606,14 @@ class TestConversations:
             "date_updated": "2015-12-16T22:18:38Z",
             "messaging_service_sid": "MG" + "a" * 32,
             "state": "inactive",
-            "timers": {"date_inactive": "2015-12-16T22:19:38Z", "date_closed": "2015-12-16T22:28:38Z"},
+            "timers": {"date_inactive": "2023-11-14T22:14:20Z", "date_closed": "2023-11-14T22:23:20Z"},
             "bindings": {"email": {"projected_address": "example@example.com", "name": "Example"}},
         }
-        made = (await api.call("POST", "/v1/Conversations", given)).body
+        made = (await timed.call("POST", "/v1/Conversations", given)).body
         assert {name: made[name] for name in expected} == expected
-        blank = await api.make("/v1/Conversations")
-        await api.delete(f"/v1/Conversations/{made['sid']}")
-        changed = (await api.call("POST", f"/v1/Conversations/{blank['sid']}", given)).body
+        blank = await timed.make("/v1/Conversations")
+        await timed.delete(f"/v1/Conversations/{made['sid']}")
+        changed = (await timed.call("POST", f"/v1/Conversations/{blank['sid']}", given)).body
         assert {name: changed[name] for name in expected} == expected
 
     async def test_update_dates(self, timed: Api, clock: Clock) -> None:
@@ -735,11 +740,10 @@ class TestConversations:
         await timed.make(made["links"]["messages"], Body="x")
         assert (await timed.show(made["url"]))["timers"] == {"date_inactive": "2023-11-14T22:16:20Z"}
 
-    async def test_timer_beyond_time(self, api: Api) -> None:
+    async def test_timer_beyond_time(self, timed: Api, clock: Clock) -> None:
         """A timer that would end after the last year is shown with its last second."""
-        made = await api.make(
-            "/v1/Conversations", DateUpdated="9999-12-31T23:59:59Z", **{"Timers.Closed": "PT10M"}
-        )
+        clock.now = 253_402_300_799_999  # the last millisecond of 9999
+        made = await timed.make("/v1/Conversations", **{"Timers.Closed": "PT10M"})
         assert made["timers"] == {"date_closed": "9999-12-31T23:59:59Z"}
 
     @pytest.mark.parametrize(
@@ -1130,8 +1134,9 @@ class TestParticipants:
     async def test_shape(self, timed: Api) -> None:
         """A participant has the fields of the API."""
         room = await timed.make("/v1/Conversations")
+        role = await timed.role("conversation")
         made = await timed.make(
-            room["links"]["participants"], Identity="alice", RoleSid="RL" + "a" * 32, Attributes='{"a":1}'
+            room["links"]["participants"], Identity="alice", RoleSid=role, Attributes='{"a":1}'
         )
         assert made == {
             "sid": made["sid"],
@@ -1140,7 +1145,7 @@ class TestParticipants:
             "identity": "alice",
             "attributes": '{"a":1}',
             "messaging_binding": None,
-            "role_sid": "RL" + "a" * 32,
+            "role_sid": role,
             "date_created": "2023-11-14T22:13:20Z",
             "date_updated": "2023-11-14T22:13:20Z",
             "url": f"{room['links']['participants']}/{made['sid']}",
@@ -1307,14 +1312,15 @@ class TestUsers:
         """A user has the fields of the API, with and without a service in the path."""
         service = sids(await timed.show("/v1/Services"))[0]
         users = f"/v1/Services/{service}/Users" if in_service else "/v1/Users"
-        given = {"FriendlyName": "Al", "Attributes": '{ "duty":  1 }', "RoleSid": "RL" + "a" * 32}
+        role = await timed.role("service")
+        given = {"FriendlyName": "Al", "Attributes": '{ "duty":  1 }', "RoleSid": role}
         made = await timed.make(users, Identity="alice", **given)
         url = f"{timed.origin}{users}/{made['sid']}"
         assert made == {
             "sid": made["sid"],
             "account_sid": ACCOUNT,
             "chat_service_sid": service,
-            "role_sid": "RL" + "a" * 32,
+            "role_sid": role,
             "identity": "alice",
             "friendly_name": "Al",
             "attributes": '{ "duty":  1 }',
@@ -1330,7 +1336,7 @@ class TestUsers:
     async def test_life(self, timed: Api, clock: Clock) -> None:
         """A user is fetched, updated and deleted by SID or identity; the identity stays."""
         made = await timed.make("/v1/Users", Identity="a/b")
-        assert (made["friendly_name"], made["attributes"], made["role_sid"]) == (None, "{}", None)
+        assert (made["friendly_name"], made["attributes"]) == (None, "{}")
         by_identity = URL(f"{timed.origin}/v1/Users/a%2Fb", encoded=True)
         assert (await timed.call("GET", by_identity)).body == await timed.show(made["url"]) == made
         clock.now += 1000
@@ -1776,7 +1782,7 @@ class TestPagination:
 
     def test_depth_costs_nothing(self) -> None:
         """No page is found by sorting or by counting off the rows before it."""
-        store = Store(":memory:", now=NOON)
+        store = Store(":memory:")
         queries: list[str] = []
         store._db.set_trace_callback(queries.append)
         for table, order, key in (
@@ -1975,7 +1981,7 @@ class TestFile:
 
     def test_missing_row(self) -> None:
         """Asking the store for a row by an id that it never gave is an error, not a None."""
-        store = Store(":memory:", now=NOON)
+        store = Store(":memory:")
         with pytest.raises(LookupError, match="messages has no row"):
             store.get("messages", id=1)
         store.close()

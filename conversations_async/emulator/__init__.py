@@ -2,19 +2,46 @@
 
 It is the other side of the wire and shares no code with the client:
 
-    server      starts and stops one, on a port
+    server      starts, steers and stops one, on a port
     app         speaks HTTP: routes, credentials, error bodies
+    faults      what goes wrong, if it is told to
+    engine      one thing after another: requests, timers, and the webhooks that follow
     handlers    list, create, fetch, update, delete: once for all resources
-    resources/  the table: what each resource takes, keeps, refuses and shows
+    resources/  the table: what each resource takes, keeps, refuses, shows and tells
     pages       page sizes, page tokens and the envelope of a list
     links       paths that lead to a file without credentials, for a while
     resource    the words in which the table is written
+    acts        who does something, when, and which webhooks hear of it
+    events      what each webhook event tells
+    webhooks    signs and calls, repeats, and asks pre-action hooks
+    carrier     how messages to phones fare
+    limits      what is too much
+    clock       the real time, or later
     wire        values as text: timestamps, durations, addresses, JSON
     store       rows in SQLite
+    schema      the tables
     errors      every refusal: its status, code and wording
 """
 
-from .app import create_app
-from .server import Emulator
+from .app import RequestRecord, create_app
+from .carrier import Carrier
+from .clock import Clock
+from .errors import RequestError
+from .faults import Fault, Faults
+from .limits import Limits
+from .server import Emulator, Snapshot
+from .webhooks import WebhookCall
 
-__all__ = ["Emulator", "create_app"]
+__all__ = [
+    "Carrier",
+    "Clock",
+    "Emulator",
+    "Fault",
+    "Faults",
+    "Limits",
+    "RequestError",
+    "RequestRecord",
+    "Snapshot",
+    "WebhookCall",
+    "create_app",
+]

@@ -1,23 +1,33 @@
 """How does the emulator speak HTTP?"""
 
+import asyncio
 import logging
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterable
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
-from attrs import define
+from attrs import define, evolve, field, frozen
 
-from . import links, wire
+from . import links
+from .acts import Act
 from .auth import Credentials
+from .carrier import Carrier
+from .clock import Clock, real_time
+from .engine import Engine
 from .errors import RequestError
+from .faults import Faults, play
 from .handlers import Request, answer
-from .resource import Endpoint
+from .limits import Limits, read_limits
+from .resource import Endpoint, Verb
 from .resources import MEDIA, VERSIONS
-from .store import Store
+from .webhooks import Courier, allowed_hosts
+from .wire import milliseconds
 
 _logger: Final = logging.getLogger(__name__)
 
@@ -25,23 +35,62 @@ _logger: Final = logging.getLogger(__name__)
 _CODES: Final = {404: 20404, 405: 20004, 413: 20413}
 #: The largest file that is taken: 150 MB, which is assumed to mean units of 2^20 bytes.
 _LARGEST_FILE: Final = 150 << 20
+_REMEMBERED: Final = 10_000
 
 #: The name of the route that needs no credentials.
 _OPEN: Final = "open"
 
-Clock = Callable[[], int]
+
+@frozen(kw_only=True)
+class RequestRecord:
+    """A request that came in, and how it was answered.
+
+    Attributes:
+        operation: Such as ``messages.create`` or ``chat.channels.list``; None where the path leads nowhere.
+        path: The path, decoded.
+        query: Every value of each name, in its order.
+        form: The same of the body; empty where it is no form.
+        headers: What the client sent, but for its credentials.
+        status: The HTTP status; None where the connection ended before there was one.
+        seconds: How long it took.
+    """
+
+    operation: str | None
+    method: str
+    path: str
+    query: Mapping[str, Sequence[str]]
+    form: Mapping[str, Sequence[str]]
+    headers: Mapping[str, str]
+    status: int | None
+    seconds: float
 
 
 @define
-class Counter:
-    """How many requests have been answered, refusals included."""
+class Recorder:
+    """Remembers the last 10,000 requests, and how many there were."""
 
-    requests: int = 0
+    count: int = 0
+    records: deque[RequestRecord] = field(factory=lambda: deque(maxlen=_REMEMBERED))
+    #: Is told of each.
+    listener: Callable[[RequestRecord], None] | None = None
+
+    def add(self, record: RequestRecord) -> None:
+        """Remember a request."""
+        self.records.append(record)
+        if self.listener is not None:
+            self.listener(record)
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self.count = 0
+        self.records.clear()
 
 
-COUNTER: Final = web.AppKey("counter", Counter)
-_STORE: Final = web.AppKey("store", Store)
+ENGINE: Final = web.AppKey("engine", Engine)
+FAULTS: Final = web.AppKey("faults", Faults)
+RECORDER: Final = web.AppKey("recorder", Recorder)
 _ACCOUNT: Final = web.RequestKey("account", str)
+_FORM: Final = web.RequestKey("form", dict[str, list[str]])
 
 
 def create_app(
@@ -49,7 +98,15 @@ def create_app(
     database: str | os.PathLike[str] = ":memory:",
     account_sid: str | None = None,
     auth_token: str | None = None,
-    clock: Clock = wire.now,
+    clock: Callable[[], int] = real_time,
+    carrier: Carrier | None = None,
+    limits: Limits | bool | None = None,
+    latency: float = 0.0,
+    webhook_url: str | None = None,
+    webhook_hosts: Collection[str] = (),
+    webhooks_before_rest: bool = False,
+    drain: float = 0.0,
+    random_seed: int = 0,
     largest_file: int = _LARGEST_FILE,
 ) -> web.Application:
     """Make the emulator as an application for an aiohttp server of your own.
@@ -57,80 +114,141 @@ def create_app(
     Args:
         database: A file to keep the data in; the default forgets it at the end.
         account_sid: With ``auth_token`` the only account that is let in. Without, any well-formed one is.
-        auth_token: Goes with ``account_sid``.
+        auth_token: Goes with ``account_sid``. Webhooks are signed with it; without, with the token that was
+            shown last.
         clock: Tells the time, in milliseconds since 1970.
+        carrier: How messages to phones fare.
+        limits: What is too much; True for the documented limits. By default nothing is.
+        latency: How long every request waits before it is handled, in seconds.
+        webhook_url: Where the account's post-action webhooks go from the start; its host is called.
+        webhook_hosts: Patterns of the hosts that webhooks call besides this machine's own addresses.
+        webhooks_before_rest: Whether pre-action webhooks are asked about what the REST API does with webhooks
+            enabled, too. Sources differ on whether the API does so; by default only chat users and inbound
+            messages are asked about.
+        drain: How long the end waits for the webhooks that are left, in seconds. Then they are dropped.
+        random_seed: Begins the random numbers of the faults.
         largest_file: The size up to which media are taken, in bytes.
 
     Raises:
-        ValueError: The credentials are incomplete or malformed, or ``database`` is empty. An unusable file
-            raises it when the application starts.
+        ValueError: An argument is wrong. An unusable file raises it when the application starts.
     """
     credentials = Credentials(account_sid=account_sid, auth_token=auth_token)
     path = os.fspath(database)
     if not path:
         raise ValueError("database must not be empty")
+    delay = milliseconds("latency", latency) / 1000
+    patience = milliseconds("drain", drain) / 1000
+    engine = Engine(
+        database=path,
+        clock=Clock(clock),
+        courier=Courier(
+            account_sid=account_sid, auth_token=auth_token, hosts=allowed_hosts(webhook_url, webhook_hosts)
+        ),
+        carrier=carrier or Carrier(),
+        limits=read_limits(limits),
+        asks_for_rest=webhooks_before_rest,
+        webhook_url=webhook_url,
+    )
 
-    async def keep_store(app: web.Application) -> AsyncIterator[None]:
-        app[_STORE] = Store(path, now=clock())
-        yield
-        app[_STORE].close()
+    async def run(_: web.Application) -> AsyncIterator[None]:
+        engine.courier.open()
+        try:
+            engine.open()
+            try:
+                yield
+            finally:
+                await engine.courier.close(drain=patience)
+                engine.close()
+        finally:
+            await engine.courier.close(drain=0)
 
-    app = web.Application(middlewares=[_identify, _refuse, _authenticate(credentials)])
-    app[COUNTER] = Counter()
-    app.cleanup_ctx.append(keep_store)
+    app = web.Application(middlewares=[_record, _spoil(delay), _refuse, _authenticate(credentials)])
+    app[ENGINE], app[FAULTS], app[RECORDER] = engine, Faults(random_seed), Recorder()
+    app.cleanup_ctx.append(run)
     for version in VERSIONS:
         for endpoint in version.endpoints():
-            app.router.add_route("*", endpoint.pattern, _serve(endpoint, clock, largest_file))
+            app.router.add_route("*", endpoint.pattern, _Served(endpoint, largest_file).answer)
     media = Endpoint(version="/v1", resource=MEDIA, shortcut=False, item=True)
     app.router.add_get(f"{media.pattern}/Content", _serve_content)
-    app.router.add_get(links.PATTERN, _follow_link(clock), name=_OPEN)
+    app.router.add_get(links.PATTERN, _follow_link, name=_OPEN)
     return app
 
 
-def _serve(endpoint: Endpoint, clock: Clock, largest_file: int) -> Handler:
-    async def serve(request: web.Request) -> web.Response:
-        verb = endpoint.verb(request.method)
+@frozen
+class _Served:
+    """Serves one path of the API."""
+
+    endpoint: Endpoint
+    largest_file: int
+
+    def operation(self, method: str) -> str | None:
+        verb = self.endpoint.verb(method)
+        return None if verb is None else self.endpoint.resource.operation(verb)
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        verb = self.endpoint.verb(request.method)
         if verb is None:
             raise RequestError(20004)
-        query, is_file = _by_name(request.query.items()), endpoint.resource.is_file
+        query, is_file = _by_name(request.query.items()), self.endpoint.resource.is_file
+        request[_FORM] = form = {} if is_file else await _read_form(request)
+        account_sid = request[_ACCOUNT]
         asked = Request(
-            account_sid=request[_ACCOUNT],
+            account_sid=account_sid,
             origin=f"{request.scheme}://{request.host}",
             raw_path=request.rel_url.raw_path,
             path=_unversioned(request.path),
             names=request.match_info,
             query=query,
-            form=query | _media_type(request) if is_file else await _read_form(request),
-            file=await _read_file(request, largest_file) if is_file else b"",
+            form=query | _media_type(request) if is_file else form,
+            file=await _read_file(request, self.largest_file) if is_file else b"",
         )
-        # From here on nothing waits: requests are served one by one and see each other's writes whole.
-        status, body = answer(request.app[_STORE], clock(), endpoint, verb, asked)
+
+        def do(act: Act, replaced: Mapping[str, str]) -> tuple[int, dict[str, Any] | None]:
+            form = (
+                {**asked.form, **{name: [value] for name, value in replaced.items()}}
+                if replaced
+                else asked.form
+            )
+            return answer(act, self.endpoint, verb, evolve(asked, form=form) if replaced else asked)
+
+        engine = request.app[ENGINE]
+        if verb in _READS:
+            status, body = engine.look(lambda act: do(act, {}), account_sid=account_sid)
+        else:
+            announced = request.headers.get("X-Twilio-Webhook-Enabled", "").lower() == "true"
+            status, body = await engine.perform(do, account_sid=account_sid, is_announced=announced)
         return web.Response(status=status) if body is None else web.json_response(body, status=status)
 
-    return serve
+
+_READS: Final = frozenset({Verb.LIST, Verb.FETCH})
 
 
 async def _serve_content(request: web.Request) -> web.Response:
     names = request.match_info
-    service = request.app[_STORE].find("services", sid=names["services"])
+
+    def find(act: Act) -> int | None:
+        service = act.store.find("services", sid=names["services"])
+        return None if service is None else int(service["id"])
+
     # A service that is not there leaves None, which is no file's parent.
-    return _send_file(request, sid=names["media"], parent=service and service["id"])
+    return _send_file(request, sid=names["media"], parent=request.app[ENGINE].look(find))
 
 
-def _follow_link(clock: Clock) -> Handler:
-    async def follow(request: web.Request) -> web.Response:
-        return _send_file(request, sid=links.read(request.match_info["token"], now=clock()))
-
-    return follow
+async def _follow_link(request: web.Request) -> web.Response:
+    return _send_file(
+        request, sid=links.read(request.match_info["token"], now=request.app[ENGINE].clock.now())
+    )
 
 
 def _send_file(request: web.Request, **match: Any) -> web.Response:
-    store = request.app[_STORE]
-    media = store.find("media", **match)
-    if media is None:
-        raise RequestError(20404, _unversioned(request.path))
-    content = store.read_content(media["id"])
-    return web.Response(body=content, headers={"Content-Type": media["content_type"]})
+    def read(act: Act) -> tuple[str, bytes]:
+        media = act.store.find("media", **match)
+        if media is None:
+            raise RequestError(20404, _unversioned(request.path))
+        return media["content_type"], act.store.read_content(media["id"])
+
+    kind, content = request.app[ENGINE].look(read)
+    return web.Response(body=content, headers={"Content-Type": kind})
 
 
 def _media_type(request: web.Request) -> dict[str, list[str]]:
@@ -166,11 +284,49 @@ def _by_name(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
 
 
 @web.middleware
-async def _identify(request: web.Request, handler: Handler) -> web.StreamResponse:
-    request.app[COUNTER].requests += 1
-    response = await handler(request)
-    response.headers["Twilio-Request-Id"] = "RQ" + secrets.token_hex(16)
-    return response
+async def _record(request: web.Request, handler: Handler) -> web.StreamResponse:
+    recorder, start, status = request.app[RECORDER], time.perf_counter(), None
+    recorder.count += 1
+    try:
+        response = await handler(request)
+        status = response.status
+        return response
+    finally:
+        recorder.add(
+            RequestRecord(
+                operation=_operation(request),
+                method=request.method,
+                path=request.path,
+                query=_by_name(request.query.items()),
+                form=request.get(_FORM, {}),
+                headers={name: value for name, value in request.headers.items() if name != "Authorization"},
+                status=status,
+                seconds=time.perf_counter() - start,
+            )
+        )
+
+
+def _operation(request: web.Request) -> str | None:
+    served = getattr(request.match_info.handler, "__self__", None)
+    return served.operation(request.method) if isinstance(served, _Served) else None
+
+
+def _spoil(delay: float) -> Middleware:
+    @web.middleware
+    async def spoil(request: web.Request, handler: Handler) -> web.StreamResponse:
+        async def handle() -> web.StreamResponse:
+            response = await handler(request)
+            response.headers["Twilio-Request-Id"] = "RQ" + secrets.token_hex(16)
+            return response
+
+        if delay:
+            await asyncio.sleep(delay)
+        fault = request.app[FAULTS].pick(
+            operation=_operation(request), method=request.method, path=request.path
+        )
+        return await (handle() if fault is None else play(fault, request, handle))
+
+    return spoil
 
 
 @web.middleware
@@ -193,7 +349,9 @@ def _authenticate(credentials: Credentials) -> Middleware:
     @web.middleware
     async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.match_info.route.name != _OPEN:
-            request[_ACCOUNT] = credentials.admit(request.headers.get("Authorization"))
+            request[_ACCOUNT], password = credentials.admit(request.headers.get("Authorization"))
+            if password is not None:
+                request.app[ENGINE].courier.know(request[_ACCOUNT], password)
         return await handler(request)
 
     return authenticate

@@ -29,8 +29,8 @@ class Credentials:
         if self.auth_token is not None and not (self.auth_token and self.auth_token.isprintable()):
             raise ValueError("auth_token must not be empty, and hold printable characters only")
 
-    def admit(self, authorization: str | None) -> str:
-        """Give the account SID of a request's Authorization header.
+    def admit(self, authorization: str | None) -> tuple[str, str | None]:
+        """Give the account SID of a request's Authorization header, and its token; an API key shows none.
 
         Raises:
             RequestError: 20003.
@@ -43,7 +43,7 @@ class Credentials:
             known = hmac.compare_digest(user.encode(), self.account_sid.encode())
             if not hmac.compare_digest(password.encode(), self.auth_token.encode()) or not known:
                 raise RequestError(20003, "Authenticate")
-        return user if user.startswith("AC") else _ACCOUNT_OF_KEYS
+        return (user, password) if user.startswith("AC") else (_ACCOUNT_OF_KEYS, None)
 
 
 def _parse(authorization: str) -> tuple[str, str]:

@@ -5,11 +5,13 @@ from typing import Any, Final
 
 from attrs import frozen
 
+from .acts import Act
 from .errors import RequestError
+from .events import EVENTS
 from .pages import cut, meta, read_page
 from .resource import Change, Endpoint, Place, Resource, Verb, read
 from .store import Row, Store, new_sid
-from .wire import choice
+from .wire import choice, webhook_time
 
 _Answer = tuple[int, dict[str, Any] | None]
 
@@ -35,44 +37,52 @@ class Request:
 
 @frozen(kw_only=True)
 class _Call:
-    store: Store
-    now: int
+    act: Act
     request: Request
     resource: Resource
     place: Place
+
+    @property
+    def store(self) -> Store:
+        return self.act.store
 
     @property
     def parent(self) -> int | None:
         return _parent(self.resource, self.place.above)
 
     def row(self) -> Row:
+        if self.resource.is_single:
+            return self.place.above.get(self.resource.table) or self.store.get(self.resource.table)
         return _find(self.store, self.resource, self.parent, self.request)
 
     def show(self, row_id: int) -> dict[str, Any]:
         return self.resource.show(self.store.get(self.resource.table, id=row_id), self.place)
 
-    def change(self, row: Row, values: dict[str, Any]) -> Change:
-        return Change(store=self.store, now=self.now, above=self.place.above, row=row, values=values)
+    def count(self, verb: Verb, row: Row | None = None) -> None:
+        limited = self.resource.limited(verb)
+        one = None if limited is None else self.place.above.get(limited, row)
+        if limited is not None and one is not None:
+            self.act.count(limited, one["id"])
 
 
-def answer(store: Store, now: int, endpoint: Endpoint, verb: Verb, request: Request) -> _Answer:
-    """Do what a request asks for.
+def answer(act: Act, endpoint: Endpoint, verb: Verb, request: Request) -> _Answer:
+    """Do what a request asks for, within the transaction under way.
 
     Returns:
         The HTTP status and the body, None for an empty one.
 
     Raises:
-        RequestError: The request is refused and nothing has changed.
+        RequestError: The request is refused.
+        AskFirst: A pre-action hook is to be asked. What has been written is not to be kept.
     """
-    place = _locate(store, now, endpoint, request)
-    call = _Call(store=store, now=now, request=request, resource=endpoint.resource, place=place)
+    place = _locate(act, endpoint, request)
+    call = _Call(act=act, request=request, resource=endpoint.resource, place=place)
     return _HANDLERS[verb](call)
 
 
 def make(
     resource: Resource,
-    store: Store,
-    now: int,
+    act: Act,
     above: Mapping[str, Row],
     form: Mapping[str, Sequence[str]],
     file: bytes | bytearray = b"",
@@ -81,35 +91,60 @@ def make(
 
     Raises:
         RequestError: The rules refuse it.
+        AskFirst: A pre-action hook is to be asked.
     """
     values = read(resource.create, form)
-    values.setdefault("created", now)
+    values.setdefault("created", act.now)
     values.setdefault("updated", values["created"])
-    change = Change(store=store, now=now, above=above, row=None, values=values, file=file)
+    change = Change(act=act, above=above, row=None, values=values, file=file)
     _apply(resource, Verb.CREATE, change)
     row = {**values, "sid": new_sid(resource.prefix), "parent": _parent(resource, above)}
-    _conclude(resource, Verb.CREATE, change, store.insert(resource.table, row))
+    _conclude(resource, Verb.CREATE, change, act.store.insert(resource.stored, row))
     return change
+
+
+def change(
+    resource: Resource, act: Act, above: Mapping[str, Row], row: Row, form: Mapping[str, Sequence[str]]
+) -> None:
+    """Update a row by the rules, within the transaction under way.
+
+    Raises:
+        RequestError: The rules refuse it.
+        AskFirst: A pre-action hook is to be asked.
+    """
+    values = read(resource.update, form)
+    is_empty = not values
+    values.setdefault("updated", act.now)
+    change = Change(act=act, above=above, row=row, values=values)
+    _apply(resource, Verb.UPDATE, change)
+    if not is_empty:
+        act.store.update(resource.stored, row["id"], values)
+        _conclude(resource, Verb.UPDATE, change, row["id"])
 
 
 def _parent(resource: Resource, above: Mapping[str, Row]) -> int | None:
     return None if resource.parent is None else int(above[resource.parent.table]["id"])
 
 
-def _locate(store: Store, now: int, endpoint: Endpoint, request: Request) -> Place:
-    url, above, parent = request.origin + endpoint.version, {}, None
+def _locate(act: Act, endpoint: Endpoint, request: Request) -> Place:
+    above: dict[str, Row] = {}
+    parent = None
+    scope = url = request.origin + endpoint.version
     *ancestors, resource = endpoint.resource.line
     for step in ancestors:
         if endpoint.shortcut and step.parent is None:
-            row = store.get(step.table, is_default=1)
+            row = act.store.get(step.table, is_default=1)
         else:
-            row = _find(store, step, parent, request)
+            row = _find(act.store, step, parent, request)
             url += f"/{step.path}/{row['sid']}"
+        if step.parent is None:
+            scope = url
         above[step.table], parent = row, row["id"]
     return Place(
         account_sid=request.account_sid,
-        now=now,
+        now=act.now,
         origin=request.origin,
+        scope=scope,
         url=f"{url}/{resource.path}",
         above=above,
         in_service=not endpoint.shortcut,
@@ -119,7 +154,11 @@ def _locate(store: Store, now: int, endpoint: Endpoint, request: Request) -> Pla
 def _find(store: Store, resource: Resource, parent: int | None, request: Request) -> Row:
     name = request.names[resource.table]
     for column in ("sid", resource.alias):
-        row = None if column is None else store.find(resource.table, **{"parent": parent, column: name})
+        row = (
+            None
+            if column is None
+            else store.find(resource.table, **{"parent": parent, column: name, **resource.only})
+        )
         if row is not None:
             return row
     raise RequestError(20404, request.path)
@@ -127,20 +166,32 @@ def _find(store: Store, resource: Resource, parent: int | None, request: Request
 
 def _list(call: _Call) -> _Answer:
     resource, query = call.resource, call.request.query
-    asked = read_page(query, order=resource.order)
-    tests, repeated, descending = [], {}, False
+    asked = read_page(query, order=resource.order, size=resource.page_size)
+    tests = [(column, "=", value) for column, value in resource.only.items()]
+    repeated, descending = [], False
     if resource.both_ways and "Order" in query:
         try:
-            repeated["Order"] = choice("asc", "desc")(query["Order"][-1])
+            order = choice("asc", "desc")(query["Order"][-1])
         except ValueError as error:
             raise RequestError(20001, "Order must be asc or desc") from error
-        descending = repeated["Order"] == "desc"
+        repeated.append(("Order", order))
+        descending = order == "desc"
+    narrowed: dict[str, Any] = {}
     for narrowing in resource.filters:
         if narrowing.wire in query:
-            asked_for = query[narrowing.wire][-1]
-            value = narrowing.value(asked_for)
-            tests.append((narrowing.column, narrowing.comparison, value))
-            repeated[narrowing.wire] = value if isinstance(value, str) else asked_for
+            texts = query[narrowing.wire] if narrowing.repeated else query[narrowing.wire][-1:]
+            values = [narrowing.value(text) for text in texts]
+            narrowed[narrowing.column] = values
+            tests.append(
+                (narrowing.column, "IN", values)
+                if narrowing.repeated
+                else (narrowing.column, narrowing.comparison, values[0])
+            )
+            repeated += [
+                (narrowing.wire, value if isinstance(value, str) else text)
+                for value, text in zip(values, texts, strict=True)
+            ]
+    resource.narrow(narrowed)
     found = call.store.page(
         resource.table,
         parent=call.parent,
@@ -159,10 +210,10 @@ def _list(call: _Call) -> _Answer:
 
 
 def _create(call: _Call) -> _Answer:
-    with call.store.transaction():
-        request = call.request
-        change = make(call.resource, call.store, call.now, call.place.above, request.form, request.file)
-    return (202 if change.deferred else 201), call.show(change.get("id"))
+    call.count(Verb.CREATE)
+    request = call.request
+    made = make(call.resource, call.act, call.place.above, request.form, request.file)
+    return (202 if made.deferred else 201), call.show(made.get("id"))
 
 
 def _fetch(call: _Call) -> _Answer:
@@ -170,27 +221,29 @@ def _fetch(call: _Call) -> _Answer:
 
 
 def _update(call: _Call) -> _Answer:
-    resource, row = call.resource, call.row()
-    values = read(resource.update, call.request.form)
-    is_empty = not values
-    values.setdefault("updated", call.now)
-    change = call.change(row, values)
-    with call.store.transaction():
-        _apply(resource, Verb.UPDATE, change)
-        if is_empty:
-            return 200, resource.show(row, call.place)
-        call.store.update(resource.table, row["id"], values)
-        _conclude(resource, Verb.UPDATE, change, row["id"])
+    row = call.row()
+    call.count(Verb.UPDATE, row)
+    change(call.resource, call.act, call.place.above, row, call.request.form)
     return 200, call.show(row["id"])
 
 
 def _delete(call: _Call) -> _Answer:
     row = call.row()
-    change = call.change(row, {})
-    with call.store.transaction():
-        _apply(call.resource, Verb.DELETE, change)
-        call.store.delete(call.resource.table, row["id"])
+    call.count(Verb.DELETE, row)
+    remove(call.resource, call.act, call.place.above, row)
     return 204, None
+
+
+def remove(resource: Resource, act: Act, above: Mapping[str, Row], row: Row) -> None:
+    """Delete a row by the rules, within the transaction under way, and everything below it.
+
+    Raises:
+        RequestError: The rules refuse it.
+        AskFirst: A pre-action hook is to be asked.
+    """
+    _apply(resource, Verb.DELETE, Change(act=act, above=above, row=row, values={}))
+    _tell(resource, Verb.DELETE, act, above, row)
+    act.store.delete(resource.stored, row["id"])
 
 
 def _apply(resource: Resource, verb: Verb, change: Change) -> None:
@@ -199,10 +252,33 @@ def _apply(resource: Resource, verb: Verb, change: Change) -> None:
 
 
 def _conclude(resource: Resource, verb: Verb, change: Change, row_id: int) -> None:
-    change.row = change.store.get(resource.table, id=row_id)
+    change.was, change.row = change.row, change.store.get(resource.table, id=row_id)
+    _tell(resource, verb, change.act, change.above, change.row)
     for effect in resource.effects.get(verb, ()):
         effect(change)
 
+
+def _tell(resource: Resource, verb: Verb, act: Act, above: Mapping[str, Row], row: Row) -> None:
+    """Ask the hook before, and tell those after, of a row as it will be, or was at the end."""
+    if resource.noun is None or not act.is_announced:
+        return
+    told = resource.tell(row, above)
+    told["DateCreated"] = webhook_time(row["created"])
+    told["DateUpdated"] = webhook_time(row["updated"])
+    told["DateRemoved"] = webhook_time(act.now)
+    heard = {**above, resource.stored: row}
+    before, after = (f"on{resource.noun}{ending}" for ending in _ENDINGS[verb])
+    if before in EVENTS:
+        act.before(before, told, heard)
+    if after in EVENTS:
+        act.after(after, told, heard)
+
+
+_ENDINGS: Final = {
+    Verb.CREATE: ("Add", "Added"),
+    Verb.UPDATE: ("Update", "Updated"),
+    Verb.DELETE: ("Remove", "Removed"),
+}
 
 _HANDLERS: Final[Mapping[Verb, Callable[[_Call], _Answer]]] = {
     Verb.LIST: _list,

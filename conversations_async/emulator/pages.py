@@ -16,13 +16,14 @@ from .errors import RequestError, malformed
 from .store import Row
 from .wire import parse_timestamp, timestamp
 
-_DEFAULT_SIZE: Final = 50
 _LARGEST_SIZE: Final = 1000
 _NUMBER: Final = r"\d{1,18}"
 #: How each column of a key is spelled in a token, without underscores. What is not listed is a number.
 _SPELLING: Final = {"state": r"[a-z]+", "created": r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"}
 
 Key = tuple[Any, ...]
+#: Names and values of a query, in their order.
+Pairs = Sequence[tuple[str, str]]
 
 
 @frozen(kw_only=True)
@@ -54,9 +55,9 @@ class Page:
     next: str | None
 
 
-def read_page(query: Mapping[str, Sequence[str]], *, order: Sequence[str]) -> PageRequest:
-    """Read the three parameters that every list takes."""
-    size = _integer("PageSize", query.get("PageSize", [str(_DEFAULT_SIZE)])[-1])
+def read_page(query: Mapping[str, Sequence[str]], *, order: Sequence[str], size: int) -> PageRequest:
+    """Read the three parameters that every list takes; ``size`` is that of a page if nothing is said."""
+    size = _integer("PageSize", query.get("PageSize", [str(size)])[-1])
     if size < 1:
         raise malformed("PageSize")
     if size > _LARGEST_SIZE:
@@ -87,14 +88,14 @@ def cut(found: list[Row], asked: PageRequest, *, order: Sequence[str]) -> Page:
     )
 
 
-def meta(page: Page, asked: PageRequest, *, key: str, url: str, filters: dict[str, str]) -> dict[str, Any]:
+def meta(page: Page, asked: PageRequest, *, key: str, url: str, filters: Pairs) -> dict[str, Any]:
     """Write the part of a list's answer that is not its rows."""
 
     def link(number: int, token: str | None) -> str:
-        query = {**filters, "PageSize": str(asked.size), "Page": str(number)}
+        query = [*filters, ("PageSize", str(asked.size)), ("Page", str(number))]
         if token is not None:
-            query["PageToken"] = token
-        return f"{url}?" + "&".join(f"{name}={quote(value, safe=':')}" for name, value in query.items())
+            query.append(("PageToken", token))
+        return f"{url}?" + "&".join(f"{name}={quote(value, safe=':')}" for name, value in query)
 
     return {
         "page": asked.number,

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum, auto
 from typing import Any, Final
 
-from attrs import define, field, frozen
+from attrs import Factory, define, field, frozen
 
+from .acts import Act
 from .errors import RequestError, malformed, missing
 from .store import Row, Store
 from .wire import parse_timestamp, timestamp
@@ -53,10 +54,22 @@ class Param:
 
 @frozen
 class Filter(Param):
-    """A query parameter that narrows a list by comparing a column."""
+    """A query parameter that narrows a list by comparing a column.
+
+    One that is repeated lets through what equals any of its values.
+    """
 
     comparison: str = "="
 
+
+#: For whom the writes to a table are counted.
+_COUNTED: Final = {
+    "participants": "conversations",
+    "members": "conversations",
+    "messages": "conversations",
+    "users": "services",
+    "roles": "services",
+}
 
 #: Most resources let the caller say when they were made, so that a history can be imported.
 DATES: Final = (
@@ -85,18 +98,29 @@ def read(parameters: tuple[Param, ...], form: Mapping[str, Sequence[str]]) -> di
 class Change:
     """A create, update or delete under way, as its rules see it."""
 
-    store: Store
-    now: int
+    act: Act
     #: The rows above, by table.
     above: Mapping[str, Row]
     #: The row as it is: None before a create, the written one for what follows a write.
     row: Row | None
     #: The columns to write. Rules may add to them.
     values: dict[str, Any]
+    #: For what follows an update: the row as it was.
+    was: Row | None = None
     #: What is to be done after the row is written, and is not in the answer.
     deferred: list[Any] = field(factory=list)
     #: What was sent, where that is no form.
     file: bytes | bytearray = b""
+
+    @property
+    def store(self) -> Store:
+        """Where the rows are."""
+        return self.act.store
+
+    @property
+    def now(self) -> int:
+        """When it happens."""
+        return self.act.now
 
     def get(self, column: str) -> Any:
         """What a column will hold."""
@@ -130,7 +154,10 @@ class Place:
     now: int
     #: Scheme and host that the client used.
     origin: str
-    #: The absolute URL of the collection, spelled with SIDs.
+    #: The absolute URL of what holds this and its siblings: of the service, or, where the path names none, of
+    #: the version.
+    scope: str
+    #: The absolute URL of the collection, or of the one thing that is there, spelled with SIDs.
     url: str
     above: Mapping[str, Row]
     #: Whether the path names the service.
@@ -153,38 +180,70 @@ class Place:
         return {"chat_service_sid": self.above["services"]["sid"]} if self.in_service else {}
 
 
+_as_table: Final[Any] = Factory(lambda self: self.table, takes_self=True)
+
+
+def _let_pass(_: Mapping[str, Any]) -> None:
+    """Refuse no filters."""
+
+
+def _tell_nothing(_: Row, __: Mapping[str, Row]) -> dict[str, str | None]:
+    """Tell nothing of a row."""
+    return {}
+
+
 @frozen(kw_only=True)
 class Resource:
     """One kind of thing in the API.
 
     Attributes:
         path: The name of the collection in URLs, below the resource's parent.
+        table: Where its rows are: a table or a view.
         key: The name of the list in a page.
         prefix: The two letters of its SIDs.
+        name: What it is called in the names of operations, where that is not the table's name.
         alias: The column that may stand for the SID in a path.
+        stored: The table that a write changes, where ``table`` is a view.
+        only: The columns, and their values, of those rows of the table that are seen here.
+        is_single: Whether there is one of it below its parent, and it is a part of the parent's row; or,
+            without a parent, the only row of its table.
+        has_shortcut: Whether a path that names no service leads to the default service's.
         order: The columns of the key by which pages are cut.
         both_ways: Whether the list takes ``Order``.
+        page_size: How many rows a page has if nothing is said.
+        narrow: What is checked of the filters of a list, by column.
         rules: What is checked, and completed, before a write.
         effects: What else a write brings about.
+        noun: What it is called in the names of events; None: no event tells of it.
+        tell: All that an event could tell of a row, given the rows above.
         fetched: How a fetch shows it, where that is more than what others show.
         is_file: Whether a create sends the thing itself, with its parameters in the query and the headers.
     """
 
     path: str
     table: str
-    key: str
-    prefix: str
     show: Callable[[Row, Place], dict[str, Any]]
+    key: str = ""
+    prefix: str = ""
+    name: str = field(default=_as_table)
     parent: "Resource | None" = None
     alias: str | None = None
+    stored: str = field(default=_as_table)
+    only: Mapping[str, Any] = {}
+    is_single: bool = False
+    has_shortcut: bool = True
     verbs: frozenset[Verb] = ALL_VERBS
     create: tuple[Param, ...] = ()
     update: tuple[Param, ...] = ()
     filters: tuple[Filter, ...] = ()
+    narrow: Callable[[Mapping[str, Any]], None] = _let_pass
     order: tuple[str, ...] = ("id",)
     both_ways: bool = False
+    page_size: int = 50
     rules: Mapping[Verb, tuple[Rule, ...]] = {}
     effects: Mapping[Verb, tuple[Rule, ...]] = {}
+    noun: str | None = None
+    tell: "Callable[[Row, Mapping[str, Row]], dict[str, str | None]]" = _tell_nothing
     fetched: Callable[[Row, Place], dict[str, Any]] | None = None
     is_file: bool = False
 
@@ -192,6 +251,16 @@ class Resource:
     def line(self) -> "tuple[Resource, ...]":
         """The resources from the topmost one down to this."""
         return (*(self.parent.line if self.parent else ()), self)
+
+    def limited(self, verb: Verb) -> str | None:
+        """For whom a write is counted where writes are limited: one conversation, one service, or nobody."""
+        if self.table == "conversations":
+            return "conversations" if verb is Verb.UPDATE else "services"
+        return _COUNTED.get(self.table)
+
+    def operation(self, verb: Verb) -> str:
+        """What doing it is called, such as ``messages.create``."""
+        return f"{self.name}.{verb.name.lower()}"
 
 
 @frozen(kw_only=True)
@@ -209,7 +278,7 @@ class Endpoint:
         """The path, with the table's name in place of each SID, which may be any text but a slash."""
         line = self.resource.line[1:] if self.shortcut else self.resource.line
         path = self.version + "".join(rf"/{step.path}/{{{step.table}:[^\x2f]+}}" for step in line)
-        return path if self.item else path.rpartition("/")[0]
+        return path.rpartition("/")[0] if self.resource.is_single or not self.item else path
 
     def verb(self, method: str) -> Verb | None:
         """What an HTTP method does here; None where it does nothing."""
@@ -232,7 +301,9 @@ class Version:
     def endpoints(self) -> Iterator[Endpoint]:
         """Every path of this version."""
         for resource in self.resources:
-            shortcuts = (False, True) if self.has_shortcuts and resource.parent else (False,)
-            for shortcut in shortcuts:
-                for item in (False, True) if resource.verbs - {Verb.CREATE} else (False,):
-                    yield Endpoint(version=self.prefix, resource=resource, shortcut=shortcut, item=item)
+            has_shortcut = self.has_shortcuts and resource.has_shortcut and resource.parent is not None
+            for shortcut in (False, True) if has_shortcut else (False,):
+                for item in (False, True):
+                    methods = _ITEM_METHODS if item else _COLLECTION_METHODS
+                    if resource.verbs.intersection(methods.values()):
+                        yield Endpoint(version=self.prefix, resource=resource, shortcut=shortcut, item=item)

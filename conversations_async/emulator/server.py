@@ -1,23 +1,48 @@
-"""How is an emulator started and stopped?"""
+"""How is an emulator started, steered and stopped?"""
 
+import asyncio
 import os
+import sqlite3
+import threading
+from collections.abc import Callable, Collection, Coroutine
+from concurrent.futures import Future
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self, TypeVar
 
 from aiohttp import web
+from attrs import define, field
 
-from .app import COUNTER, create_app
+from .app import ENGINE, FAULTS, RECORDER, RequestRecord, create_app
+from .carrier import Carrier
+from .clock import Clock
+from .engine import Engine
+from .faults import Faults
+from .limits import Limits
+from .webhooks import WebhookCall
+
+_T = TypeVar("_T")
 
 _PORTS: Final = range(1 << 16)
 #: How long ``close`` waits for requests that are being served, in seconds. None takes more than a moment.
 _PATIENCE: Final = 1.0
 
 
+@define(eq=False)
+class Snapshot:
+    """All data of an emulator, as they were at one moment."""
+
+    _image: sqlite3.Connection = field(repr=False)
+
+
 class Emulator:
     """The API on a port of this machine.
 
-        async with Emulator() as emulator:
-            ... emulator.url ...
+    In the running loop, or in a thread of its own, where it does not need one::
+
+        async with Emulator() as emulator: ...
+        with Emulator() as emulator: ...
+
+    Everything but ``start`` and ``close`` may be called from any thread, and from any loop.
 
     Args:
         database: A SQLite file to keep the data in. By default it is in memory and ends with the emulator.
@@ -25,7 +50,19 @@ class Emulator:
         port: The port to listen on; 0 takes a free one.
         account_sid: With ``auth_token`` the only account that is let in. Without, any well-formed one is, and
             all of them see the same data.
-        auth_token: Goes with ``account_sid``.
+        auth_token: Goes with ``account_sid``. Webhooks are signed with it; without, with the token that was
+            shown last.
+        limits: What is refused as too much; True for the documented limits. By default nothing is.
+        latency: How long every request waits before it is handled, in seconds.
+        carrier: How messages to phones fare.
+        webhook_url: Where the account's post-action webhooks go from the start.
+        webhook_hosts: Patterns of the hosts that webhooks may call. Without, they call this machine's own
+            addresses and the host of ``webhook_url``: a URL of production in a test's data is not called.
+        webhooks_before_rest: Whether pre-action webhooks are asked about what the REST API does with webhooks
+            enabled, too. By default they are asked about inbound messages and chat users only.
+        drain: How long the end waits for the webhooks that are left, in seconds. Then they are dropped.
+        random_seed: Begins the random numbers of the faults.
+        on_request: Is told of each request, in the emulator's thread.
 
     Raises:
         ValueError: An argument is wrong; the text names it and holds no secret.
@@ -39,16 +76,42 @@ class Emulator:
         port: int = 0,
         account_sid: str | None = None,
         auth_token: str | None = None,
+        limits: Limits | bool | None = None,
+        latency: float = 0.0,
+        carrier: Carrier | None = None,
+        webhook_url: str | None = None,
+        webhook_hosts: Collection[str] = (),
+        webhooks_before_rest: bool = False,
+        drain: float = 0.0,
+        random_seed: int = 0,
+        on_request: Callable[[RequestRecord], None] | None = None,
     ) -> None:
         if not host:
             raise ValueError("host must not be empty")
         if not isinstance(port, int) or port not in _PORTS:
             raise ValueError(f"port must be a whole number within 0..{_PORTS[-1]}, not {port!r}")
-        self._app = create_app(database=database, account_sid=account_sid, auth_token=auth_token)
+        self._app = create_app(
+            database=database,
+            account_sid=account_sid,
+            auth_token=auth_token,
+            limits=limits,
+            latency=latency,
+            carrier=carrier,
+            webhook_url=webhook_url,
+            webhook_hosts=webhook_hosts,
+            webhooks_before_rest=webhooks_before_rest,
+            drain=drain,
+            random_seed=random_seed,
+        )
+        self._engine = self._app[ENGINE]
+        self._app[RECORDER].listener = on_request
         self._host = host
         self._port = port
         self._runner: web.AppRunner | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._is_used = False
+        self._thread: threading.Thread | None = None
+        self._stop: Callable[[], object] = lambda: None
 
     @property
     def url(self) -> str:
@@ -65,7 +128,62 @@ class Emulator:
     @property
     def requests_served(self) -> int:
         """How many requests have come in, refused ones included."""
-        return self._app[COUNTER].requests
+        return self._app[RECORDER].count
+
+    @property
+    def requests(self) -> list[RequestRecord]:
+        """The requests that were answered, in the order of the answers; the last 10,000."""
+        return list(self._app[RECORDER].records)
+
+    @property
+    def webhooks(self) -> list[WebhookCall]:
+        """The webhooks that were called, in the order of the answers; the last 10,000.
+
+        ``settled`` waits for those that are on their way.
+        """
+        return self._engine.courier.log
+
+    @property
+    def clock(self) -> Clock:
+        """The emulator's time: ``clock.advance(hours=48)`` fires the timers that end on the way."""
+        return self._engine.clock
+
+    @property
+    def faults(self) -> Faults:
+        """What goes wrong: ``faults.add(operation="messages.create", status=503, times=2)``."""
+        return self._app[FAULTS]
+
+    @property
+    def carrier(self) -> Carrier:
+        """How messages to phones fare: ``carrier.fail("+1555*", error_code=30006)``."""
+        return self._engine.carrier
+
+    async def settled(self, *, within: float = 10.0) -> None:
+        """Wait until every webhook that was caused has been called.
+
+        Raises:
+            TimeoutError: That took longer than ``within`` seconds.
+        """
+        async with asyncio.timeout(within):
+            await self._in_loop(self._engine.courier.settled())
+
+    def snapshot(self) -> Snapshot:
+        """Keep all data as they are now, for ``restore``."""
+        return Snapshot(self._running().image())
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Bring all data back to a snapshot. Clock, faults and logs stay as they are."""
+        self._running().restore(snapshot._image)  # noqa: SLF001 - it is this module's
+
+    def reset(self) -> None:
+        """Be as if just started: no data but a default service, no faults, empty logs, and the real time."""
+        self._running()
+        self._engine.clock.reset()
+        self.restore(self._pristine)
+        self._engine.carrier.reset()
+        self._engine.courier.forget()
+        self.faults.reset()
+        self._app[RECORDER].forget()
 
     async def start(self) -> None:
         """Open the database and listen.
@@ -88,7 +206,8 @@ class Emulator:
                 raise
             where = f"{self._host}:{self._port}"
             raise OSError(error.errno, f"cannot listen on {where}: {error.strerror or error}") from error
-        self._runner = runner
+        self._runner, self._loop = runner, asyncio.get_running_loop()
+        self._pristine = self.snapshot()
 
     async def close(self) -> None:
         """Stop listening and close the database. Closing twice does no harm."""
@@ -107,3 +226,50 @@ class Emulator:
         traceback: TracebackType | None,
     ) -> None:
         await self.close()
+
+    def __enter__(self) -> Self:
+        started: Future[None] = Future()
+        self._thread = threading.Thread(
+            target=asyncio.run, args=(self._serve(started),), name="emulator", daemon=True
+        )
+        self._thread.start()
+        try:
+            started.result()
+        except BaseException:
+            self._thread.join()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stop()
+        if self._thread is not None:
+            self._thread.join()
+
+    async def _serve(self, started: "Future[None]") -> None:
+        stop, loop = asyncio.Event(), asyncio.get_running_loop()
+        try:
+            await self.start()
+        except BaseException as error:  # noqa: BLE001 - it is raised where the emulator was asked for
+            started.set_exception(error)
+            return
+        self._stop = lambda: loop.call_soon_threadsafe(stop.set)
+        started.set_result(None)
+        await stop.wait()
+        await self.close()
+
+    def _running(self) -> Engine:
+        if self._runner is None:
+            raise RuntimeError("the emulator is not running")
+        return self._engine
+
+    async def _in_loop(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """Let something be done in the emulator's loop, and wait for it in the running one."""
+        if self._runner is None or self._loop is None:
+            work.close()
+            raise RuntimeError("the emulator is not running")
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))

@@ -1,116 +1,19 @@
 """Where are the rows, and how are they found?
 
 Knows SQL and nothing of HTTP or of the API's rules. Table and column names come from the resource table,
-never from a request; values are always bound. Every table of a resource has ``id``, ``parent`` (the id of the
-row above), ``sid``, ``created`` and ``updated``; times are milliseconds since 1970.
+never from a request; values are always bound.
 """
 
 import secrets
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
 from typing import Any, Final
 
+from .schema import APPLICATION_ID, SCHEMA, VERSION
+
 Row = sqlite3.Row
 
-#: Tells an emulator's file from any other SQLite file ("Conv" in ASCII).
-_APPLICATION_ID: Final = 0x436F6E76
-_SCHEMA_VERSION: Final = 2
-_COMMON: Final = """id INTEGER PRIMARY KEY AUTOINCREMENT,
-    sid TEXT NOT NULL UNIQUE,
-    created INTEGER NOT NULL,
-    updated INTEGER NOT NULL"""
-_SCHEMA: Final = f"""
-CREATE TABLE services (
-    {_COMMON},
-    parent INTEGER CHECK (parent IS NULL),
-    friendly_name TEXT NOT NULL,
-    is_default INTEGER NOT NULL DEFAULT 0
-);
-CREATE TABLE users (
-    {_COMMON},
-    parent INTEGER NOT NULL REFERENCES services ON DELETE CASCADE,
-    identity TEXT NOT NULL,
-    friendly_name TEXT,
-    attributes TEXT NOT NULL DEFAULT '{{}}',
-    role_sid TEXT,
-    UNIQUE (parent, identity)
-);
-CREATE INDEX users_listed ON users (parent, id);
-CREATE TABLE media (
-    {_COMMON},
-    parent INTEGER NOT NULL REFERENCES services ON DELETE CASCADE,
-    size INTEGER NOT NULL,
-    content_type TEXT NOT NULL,
-    filename TEXT
-);
-CREATE TABLE contents (
-    media INTEGER PRIMARY KEY REFERENCES media ON DELETE CASCADE,
-    data BLOB NOT NULL
-);
-CREATE TABLE conversations (
-    {_COMMON},
-    parent INTEGER NOT NULL REFERENCES services ON DELETE CASCADE,
-    friendly_name TEXT,
-    unique_name TEXT,
-    attributes TEXT NOT NULL DEFAULT '{{}}',
-    state TEXT NOT NULL DEFAULT 'active',
-    messaging_service_sid TEXT,
-    timer_inactive INTEGER,
-    timer_closed INTEGER,
-    last_activity INTEGER NOT NULL,
-    email_address TEXT,
-    email_name TEXT,
-    next_position INTEGER NOT NULL DEFAULT 0,
-    UNIQUE (parent, unique_name)
-);
-CREATE INDEX conversations_listed ON conversations (parent, state, created, id);
-CREATE TABLE participants (
-    {_COMMON},
-    parent INTEGER NOT NULL REFERENCES conversations ON DELETE CASCADE,
-    identity TEXT,
-    address TEXT,
-    proxy_address TEXT,
-    projected_address TEXT,
-    role_sid TEXT,
-    attributes TEXT NOT NULL DEFAULT '{{}}',
-    last_read_message_index INTEGER,
-    last_read_timestamp INTEGER,
-    UNIQUE (parent, identity)
-);
-CREATE INDEX participants_listed ON participants (parent, id);
-CREATE INDEX participants_paired ON participants (address, proxy_address);
-CREATE INDEX participants_bound ON participants (parent)
-    WHERE address IS NOT NULL OR projected_address IS NOT NULL;
-CREATE TABLE messages (
-    {_COMMON},
-    parent INTEGER NOT NULL REFERENCES conversations ON DELETE CASCADE,
-    position INTEGER NOT NULL,
-    author TEXT NOT NULL,
-    participant_sid TEXT,
-    body TEXT,
-    subject TEXT,
-    attributes TEXT NOT NULL DEFAULT '{{}}',
-    media_sid TEXT UNIQUE,
-    media TEXT,
-    content_sid TEXT,
-    content_variables TEXT,
-    last_updated_by TEXT,
-    edited INTEGER NOT NULL DEFAULT 0,
-    UNIQUE (parent, position)
-);
-CREATE TABLE receipts (
-    {_COMMON},
-    parent INTEGER NOT NULL REFERENCES messages ON DELETE CASCADE,
-    participant_sid TEXT NOT NULL,
-    channel_message_sid TEXT NOT NULL,
-    status TEXT NOT NULL,
-    error_code INTEGER NOT NULL DEFAULT 0
-);
-CREATE INDEX receipts_listed ON receipts (parent, id);
-PRAGMA application_id = {_APPLICATION_ID};
-PRAGMA user_version = {_SCHEMA_VERSION}
-"""
 #: What a row shows beside its own columns.
 _COMPUTED: Final[Mapping[str, str]] = {
     "messages": ", (SELECT group_concat(status) FROM receipts WHERE parent = messages.id) AS deliveries",
@@ -128,19 +31,19 @@ def new_sid(prefix: str) -> str:
 class Store:
     """The rows of all resources, in memory or in a file."""
 
-    def __init__(self, database: str, *, now: int) -> None:
-        """Open the database and, where it is empty, lay it out with its default service.
+    def __init__(self, database: str) -> None:
+        """Open the database and, where it is empty, lay it out.
 
         Raises:
             ValueError: The file cannot be used, or something else wrote it. It has not been changed.
         """
         try:
-            self._db = sqlite3.connect(database, isolation_level=None)
+            self._db = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
         except sqlite3.Error as error:
             raise ValueError(f"database {database!r}: {error}") from error
         self._db.row_factory = sqlite3.Row
         try:
-            self._prepare(database, now)
+            self._prepare(database)
         except sqlite3.Error as error:
             self.close()
             raise ValueError(f"database {database!r}: {error}") from error
@@ -177,8 +80,15 @@ class Store:
 
     def find(self, table: str, **match: Any) -> Row | None:
         """Fetch the row whose columns have these values."""
-        where = " AND ".join(f"{column} IS ?" for column in match)
+        where = " AND ".join(f"{column} IS ?" for column in match) or "TRUE"
         return self._one(f"{_select(table)} WHERE {where} LIMIT 1", match.values())
+
+    def rows(self, table: str, **match: Any) -> list[Row]:
+        """Fetch all rows whose columns have these values, in the order of their making."""
+        where = " AND ".join(f"{column} IS ?" for column in match) or "TRUE"
+        return self._db.execute(
+            f"{_select(table)} WHERE {where} ORDER BY id", tuple(match.values())
+        ).fetchall()
 
     def get(self, table: str, **match: Any) -> Row:
         """Fetch a row that is known to exist."""
@@ -189,8 +99,8 @@ class Store:
 
     def insert(self, table: str, values: Mapping[str, Any]) -> int:
         """Add a row and give its id."""
-        columns, marks = ", ".join(values), ", ".join("?" * len(values))
-        sql = f"INSERT INTO {table} ({columns}) VALUES ({marks})"  # noqa: S608 - the names are the table's
+        columns = ", ".join(values)
+        sql = f"INSERT INTO {table} ({columns}) VALUES ({_marks(values)})"  # noqa: S608 - the names are the table's
         return self._db.execute(sql, tuple(values.values())).lastrowid or 0
 
     def update(self, table: str, row_id: int, values: Mapping[str, Any]) -> None:
@@ -219,24 +129,46 @@ class Store:
         Args:
             table: Where to look.
             parent: The id of the row above.
-            tests: Column, comparison and value, all of which must hold.
+            tests: Column, comparison and value, all of which must hold. ``IN`` takes several values.
             order: The columns of the key; together they are unique below a parent.
             start: A comparison and the key that the rows' keys are compared with.
             descending: The direction of the order.
             limit: How many rows at most.
         """
-        where, values = ["parent IS ?"], [parent]
+        where: list[str] = ["parent IS ?"]
+        values: list[Any] = [parent]
         for column, comparison, value in tests:
-            where.append(f"{column} {comparison} ?")
-            values.append(value)
+            several = isinstance(value, (list, tuple))
+            where.append(
+                f"{column} {comparison} ({_marks(value)})" if several else f"{column} {comparison} ?"
+            )
+            values.extend(value if several else [value])
         if start is not None:
             comparison, key = start
-            where.append(f"({', '.join(order)}) {comparison} ({', '.join('?' * len(key))})")
+            where.append(f"({', '.join(order)}) {comparison} ({_marks(key)})")
             values.extend(key)
         direction = "DESC" if descending else "ASC"
         by = ", ".join(f"{column} {direction}" for column in order)
         sql = f"{_select(table)} WHERE {' AND '.join(where)} ORDER BY {by} LIMIT {limit}"
         return self._db.execute(sql, values).fetchall()
+
+    def next_due(self) -> tuple[int, str, int] | None:
+        """Tell what happens next by itself: when, and the table and id of the row to which it happens."""
+        sql = " UNION ALL ".join(
+            f"SELECT * FROM (SELECT due, '{table}', id FROM {table} WHERE due IS NOT NULL ORDER BY due, id LIMIT 1)"  # noqa: E501, S608 - the names are these
+            for table in ("conversations", "receipts")
+        )
+        return min(map(tuple, self._db.execute(sql).fetchall()), default=None)
+
+    def image(self) -> sqlite3.Connection:
+        """Copy everything, as it is now, into a database in memory."""
+        image = sqlite3.connect(":memory:", check_same_thread=False)
+        self._db.backup(image)
+        return image
+
+    def restore(self, image: sqlite3.Connection) -> None:
+        """Bring everything back to what an image holds."""
+        image.backup(self._db)
 
     def write_content(self, media: int, content: bytes | bytearray) -> None:
         """Keep the content of a file."""
@@ -268,10 +200,10 @@ class Store:
         # A cursor that is not read to its end would keep the transaction open, hence fetchall.
         return next(iter(self._db.execute(sql, tuple(values)).fetchall()), None)
 
-    def _prepare(self, database: str, now: int) -> None:
+    def _prepare(self, database: str) -> None:
         marks = (self._pragma("application_id"), self._pragma("user_version"))
         is_empty = not self._db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()
-        if marks != (_APPLICATION_ID, _SCHEMA_VERSION) and not (is_empty and marks == (0, 0)):
+        if marks != (APPLICATION_ID, VERSION) and not (is_empty and marks == (0, 0)):
             raise ValueError(f"database {database!r} is not an emulator's file of this version")
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
@@ -279,13 +211,15 @@ class Store:
         if not is_empty:
             return
         with self.transaction():
-            for statement in _SCHEMA.split(";"):
+            for statement in SCHEMA.split(";"):
                 self._db.execute(statement)
-            values = {"sid": new_sid("IS"), "friendly_name": "Default Conversations Service", "is_default": 1}
-            self.insert("services", {**values, "created": now, "updated": now})
 
     def _pragma(self, name: str) -> int:
         return int(self._db.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+def _marks(values: Sized) -> str:
+    return ", ".join("?" * len(values))
 
 
 def _select(table: str) -> str:

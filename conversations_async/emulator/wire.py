@@ -6,7 +6,6 @@ which the parameter names the code, and ``RequestError`` where there are several
 
 import json
 import re
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NoReturn, TypeVar
@@ -34,17 +33,17 @@ _MEDIA_TYPE: Final = re.compile(
 _ADDRESS: Final = re.compile(r"[a-z]{2,20}:\S+|[^@\s:]+@[^@\s:]+|\+[1-9]\d{1,14}|\d{3,8}", re.ASCII)
 
 
-def now() -> int:
-    """The real time, in milliseconds since 1970."""
-    return time.time_ns() // 1_000_000
-
-
 def timestamp(ms: int | None, *, timespec: str = "seconds", zone: str = "Z") -> str | None:
     """Write a time the way REST answers do: UTC, whole seconds, cut off and not rounded."""
     if ms is None:
         return None
     moment = _EPOCH + min(ms, _LATEST) * _MILLISECOND
     return moment.replace(tzinfo=None).isoformat(timespec=timespec) + zone
+
+
+def webhook_time(ms: int) -> str | None:
+    """Write a time the way webhooks do: with milliseconds."""
+    return timestamp(ms, timespec="milliseconds")
 
 
 def parse_timestamp(text: str) -> int:
@@ -201,3 +200,14 @@ def json_text(*, limit: int) -> Callable[[str], str]:
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(constant)
+
+
+def milliseconds(name: str, seconds: float) -> int:
+    """Turn an argument that counts seconds into milliseconds.
+
+    Raises:
+        ValueError: It is negative or no number.
+    """
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 <= seconds < float("inf"):
+        raise ValueError(f"{name} must be a number of seconds, 0 or more, not {seconds!r}")
+    return round(seconds * 1000)

@@ -39,12 +39,13 @@ def _in_chat(parameters: tuple[Param, ...]) -> tuple[Param, ...]:
     )
 
 
-_CHANNELS: Final = evolve(CONVERSATIONS, path="Channels", verbs=frozenset())
+_CHANNELS: Final = evolve(CONVERSATIONS, path="Channels", verbs=frozenset(), name="chat.channels", only={})
 
 CHAT_MESSAGES: Final[Resource] = evolve(
     MESSAGES,
     parent=_CHANNELS,
     show=_show_message,
+    name="chat.messages",
     create=_in_chat(MESSAGES.create),
     update=_in_chat(MESSAGES.update),
 )

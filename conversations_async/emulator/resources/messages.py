@@ -1,13 +1,14 @@
 """What does the API do with a message?"""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from ..acts import Act
 from ..errors import RequestError, missing
 from ..resource import DATES, Change, Param, Place, Resource, Verb
 from ..store import Row, new_sid
-from ..wire import json_text, parse_json, sid, text
+from ..wire import json_text, parse_json, sid, text, webhook_time
 from .conversations import (
     CONVERSATIONS,
     conversation_is_open,
@@ -16,6 +17,7 @@ from .conversations import (
 
 _LINKS: Final = {"delivery_receipts": "Receipts", "channel_metadata": "ChannelMetadata"}
 _MEDIA: Final = ("sid", "size", "content_type", "filename")
+_IN_EVENTS: Final = ("Sid", "Size", "ContentType", "Filename")
 #: Which receipts count for each status: a message that was delivered has been sent, too, and one that was
 #: read has been delivered. The API's example bears this out for ``sent``.
 _REACHED: Final = {
@@ -47,6 +49,24 @@ def _show(row: Row, place: Place) -> dict[str, Any]:
 def show_media(row: Row) -> dict[str, Any] | None:
     """Show the media of a message, as it was when the message was made."""
     return None if row["media"] is None else json.loads(row["media"])
+
+
+def tell(row: Row, above: Mapping[str, Row]) -> dict[str, str | None]:
+    """All that an event could tell of a message."""
+    conversation, media = above["conversations"], show_media(row)
+    named = media and {name: media[column] for name, column in zip(_IN_EVENTS, _MEDIA, strict=True)}
+    return {
+        "ConversationSid": conversation["sid"],
+        "ChatServiceSid": above["services"]["sid"],
+        "MessagingServiceSid": conversation["messaging_service_sid"],
+        "MessageSid": row["sid"],
+        "Index": str(row["position"]),
+        "Body": row["body"],
+        "Author": row["author"],
+        "ParticipantSid": row["participant_sid"],
+        "Attributes": row["attributes"],
+        "Media": None if named is None else json.dumps([named]),
+    }
 
 
 def _delivery(statuses: str | None) -> dict[str, Any] | None:
@@ -141,8 +161,27 @@ def _send_to_channels(change: Change) -> None:
             "participant_sid": participant["sid"],
             "channel_message_sid": new_sid("SM" if change.get("media_sid") is None else "MM"),
             "status": "sent",
+            "due": change.now + change.act.carrier.steps["sent"][0],
         }
-        change.store.insert("receipts", receipt)
+        receipt_id = change.store.insert("receipts", receipt)
+        tell_delivery(change.act, change.store.get("receipts", id=receipt_id), change.row, change.above)
+
+
+def tell_delivery(act: Act, receipt: Row, message: Row | None, above: Mapping[str, Row]) -> None:
+    """Tell how far a message has come on its way to one phone."""
+    if message is None:
+        return
+    told = {
+        **tell(message, above),
+        "DeliveryReceiptSid": receipt["sid"],
+        "ChannelMessageSid": receipt["channel_message_sid"],
+        "ParticipantSid": receipt["participant_sid"],
+        "Status": receipt["status"],
+        "ErrorCode": str(receipt["error_code"]) if receipt["error_code"] else None,
+        "DateCreated": webhook_time(receipt["created"]),
+        "DateUpdated": webhook_time(receipt["updated"]),
+    }
+    act.after("onDeliveryUpdated", told, above)
 
 
 def _content_variables(value: str) -> str:
@@ -189,4 +228,6 @@ MESSAGES: Final = Resource(
         Verb.DELETE: (conversation_is_open,),
     },
     effects={Verb.CREATE: (_send_to_channels, wake_conversation)},
+    noun="Message",
+    tell=tell,
 )

@@ -1,5 +1,6 @@
 """What does the API do with a participant?"""
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from ..errors import RequestError, missing
@@ -22,9 +23,11 @@ from .conversations import (
     conversation_is_open,
     wake_conversation,
 )
+from .permissions import role_exists
 from .users import USERS
 
 _BINDING: Final = ("address", "proxy_address", "projected_address")
+_IN_EVENTS: Final = ("Address", "ProxyAddress", "ProjectedAddress")
 
 
 def _show(row: Row, place: Place) -> dict[str, Any]:
@@ -39,6 +42,23 @@ def _show(row: Row, place: Place) -> dict[str, Any]:
         "role_sid": row["role_sid"],
         "last_read_message_index": row["last_read_message_index"],
         "last_read_timestamp": timestamp(row["last_read_timestamp"]),
+    }
+
+
+def _tell(row: Row, above: Mapping[str, Row]) -> dict[str, str | None]:
+    binding = [row[part] for part in _BINDING]
+    given = next((part for part in binding if part is not None), None)
+    horizon = row["last_read_message_index"]
+    return {
+        "ConversationSid": above["conversations"]["sid"],
+        "ParticipantSid": row["sid"],
+        "Identity": row["identity"],
+        "RoleSid": row["role_sid"],
+        "Attributes": row["attributes"],
+        **{f"MessagingBinding.{name}": part for name, part in zip(_IN_EVENTS, binding, strict=True)},
+        # In capitals, the documentation says; captured requests have small letters.
+        "MessagingBinding.Type": None if given is None else channel(given),
+        "LastReadMessageIndex": None if horizon is None else str(horizon),
     }
 
 
@@ -105,9 +125,14 @@ def _know_user(change: Change) -> None:
     # Inferred: who joins a conversation is a user from then on, unless there is one of that identity.
     who, service = change.values.get("identity"), change.above["services"]["id"]
     if who is not None and change.store.find("users", parent=service, identity=who) is None:
-        make(USERS, change.store, change.now, change.above, {"Identity": [who]})
+        make(USERS, change.act, change.above, {"Identity": [who]})
 
 
+def _take_role(change: Change) -> None:
+    change.values.setdefault("role_sid", change.above["services"]["participant_role_sid"])
+
+
+_role_exists = role_exists("conversation", 50109)
 _identity_is_free = is_free("participants", "identity", below="conversations", code=50433)
 
 _IDENTITY: Final = Param("Identity", "identity", identity, 50207)
@@ -146,9 +171,17 @@ PARTICIPANTS: Final = Resource(
         Param("LastReadTimestamp", "last_read_timestamp", or_null(parse_timestamp), 50405),
     ),
     rules={
-        Verb.CREATE: (conversation_is_open, _binding_holds, _identity_is_free, _pair_is_free),
+        Verb.CREATE: (
+            conversation_is_open,
+            _binding_holds,
+            _identity_is_free,
+            _pair_is_free,
+            _role_exists,
+            _take_role,
+        ),
         Verb.UPDATE: (
             conversation_is_open,
+            _role_exists,
             _binding_still_holds,
             _identity_is_free,
             _pair_is_free,
@@ -157,4 +190,6 @@ PARTICIPANTS: Final = Resource(
         Verb.DELETE: (conversation_is_open,),
     },
     effects={Verb.CREATE: (_know_user, wake_conversation), Verb.UPDATE: (_know_user,)},
+    noun="Participant",
+    tell=_tell,
 )

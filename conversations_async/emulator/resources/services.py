@@ -6,6 +6,7 @@ from ..errors import RequestError
 from ..resource import ALL_VERBS, Change, Param, Place, Resource, Verb
 from ..store import Row
 from ..wire import text
+from .permissions import make_roles
 
 _LINKS: Final = {
     "conversations": "Conversations",
@@ -40,4 +41,5 @@ SERVICES: Final = Resource(
     verbs=ALL_VERBS - {Verb.UPDATE},
     create=(Param("FriendlyName", "friendly_name", text(256), 50003, required=True),),
     rules={Verb.DELETE: (_keep_default,)},
+    effects={Verb.CREATE: (make_roles,)},
 )

@@ -68,7 +68,7 @@ def _create_participants(change: Change) -> None:
     try:
         with change.store.attempt():
             for form in change.deferred:
-                make(PARTICIPANTS, change.store, change.now, above, form)
+                make(PARTICIPANTS, change.act, above, form)
     except RequestError:
         change.store.update("conversations", change.row["id"], {"state": "closed"})
 
@@ -88,4 +88,5 @@ WITH_PARTICIPANTS: Final[Resource] = evolve(
     create=(*CONVERSATIONS.create, Param("Participant", "participants", _participant, repeated=True)),
     rules={Verb.CREATE: (_defer_participants, *CONVERSATIONS.rules[Verb.CREATE])},
     effects={Verb.CREATE: (_create_participants,)},
+    name="conversations_with_participants",
 )

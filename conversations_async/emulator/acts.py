@@ -1,0 +1,127 @@
+"""Who does something, with what, when, and who hears of it?"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from attrs import define, evolve, field, frozen
+
+from .carrier import Carrier
+from .events import SOURCELESS, pick
+from .store import Row, Store
+
+
+@frozen(kw_only=True)
+class Call:
+    """A webhook request to make."""
+
+    event: str
+    #: None: a Studio flow, which is noted and not called.
+    url: str | None
+    #: ``GET`` or ``POST``.
+    method: str
+    form: Mapping[str, str]
+    #: The scoped webhook; None for those of the service and the account.
+    webhook_sid: str | None = None
+    flow_sid: str | None = None
+
+
+class AskFirst(Exception):  # noqa: N818 - it is a question, and no error
+    """An act that must not be kept before a pre-action hook has been asked."""
+
+    def __init__(self, call: Call) -> None:
+        super().__init__(call.event)
+        self.call = call
+
+
+def _count_nothing(*_: Any) -> None:
+    """Let everything pass."""
+
+
+#: The source of what the REST API does.
+API: Final = "API"
+
+
+@define(kw_only=True)
+class Act:
+    """Something that somebody does."""
+
+    store: Store
+    #: Milliseconds since 1970.
+    now: int
+    account_sid: str
+    source: str = API
+    #: The chat user who did it, if one did.
+    client_identity: str | None = None
+    #: Whether webhooks hear of it.
+    is_announced: bool = False
+    #: Whether a pre-action hook is to be asked before it is kept.
+    asks: bool = False
+    carrier: Carrier = field(factory=Carrier)
+    #: Counts a write against the limits: the table and the id of the row that it is counted for.
+    count: Callable[[str, int], None] = _count_nothing
+    #: The webhooks to call once it is kept.
+    calls: list[Call] = field(factory=list)
+
+    def before(self, name: str, told: Mapping[str, str | None], above: Mapping[str, Row]) -> None:
+        """Ask a pre-action hook, if there is one.
+
+        Raises:
+            AskFirst: There is.
+        """
+        if not self.asks:
+            return
+        layer = _layer(self.store, above["services"])
+        if layer["pre_webhook_url"] and _listens(layer, name):
+            raise AskFirst(self._call(name, told, layer["pre_webhook_url"], layer["webhook_method"]))
+
+    def after(self, name: str, told: Mapping[str, str | None], above: Mapping[str, Row]) -> None:
+        """Tell every webhook that listens."""
+        if not self.is_announced:
+            return
+        layer = _layer(self.store, above["services"])
+        if layer["post_webhook_url"] and _listens(layer, name):
+            self.calls.append(self._call(name, told, layer["post_webhook_url"], layer["webhook_method"]))
+        if "conversations" in above:
+            for hook in self.store.rows("webhooks", parent=above["conversations"]["id"]):
+                self.tell(hook, name, told)
+
+    def tell(self, hook: Row, name: str, told: Mapping[str, str | None]) -> None:
+        """Tell one webhook of a conversation, if it listens."""
+        if _is_for(hook, name, told.get("Body") or ""):
+            call = self._call(name, told, hook["url"], hook["method"])
+            self.calls.append(evolve(call, webhook_sid=hook["sid"], flow_sid=hook["flow_sid"]))
+
+    def _call(self, name: str, told: Mapping[str, str | None], url: str | None, method: str | None) -> Call:
+        form = {"AccountSid": self.account_sid, "EventType": name}
+        if name not in SOURCELESS:
+            form["Source"] = self.source
+        if self.client_identity is not None:
+            form["ClientIdentity"] = self.client_identity
+        return Call(event=name, url=url, method=(method or "POST").upper(), form=form | pick(name, told))
+
+
+def _layer(store: Store, service: Row) -> Row:
+    """Give what says where webhooks go: a service that has any of its own, or the account."""
+    own = service["pre_webhook_url"] or service["post_webhook_url"]
+    return service if own else store.get("accounts")
+
+
+def _listens(layer: Row, name: str) -> bool:
+    # Assumed: where no filters were ever set, every event is sent.
+    return layer["webhook_filters"] is None or name in json.loads(layer["webhook_filters"])
+
+
+def _is_for(hook: Row, name: str, body: str) -> bool:
+    if hook["target"] == "webhook":
+        return name in _texts(hook["filters"])
+    if name != "onMessageAdded":
+        return False
+    # Assumed: a keyword is found in any case, and within words.
+    return hook["target"] == "studio" or any(
+        word.casefold() in body.casefold() for word in _texts(hook["triggers"])
+    )
+
+
+def _texts(listed: str | None) -> Sequence[str]:
+    return () if listed is None else json.loads(listed)

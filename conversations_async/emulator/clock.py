@@ -1,0 +1,47 @@
+"""What time is it? The real time, or later, if somebody turned the clock forward."""
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Final
+
+_MILLISECOND: Final = timedelta(milliseconds=1)
+
+
+def real_time() -> int:
+    """The real time, in milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+class Clock:
+    """The emulator's time.
+
+    Args:
+        source: Tells the time that this clock shows until it is turned, in milliseconds since 1970.
+    """
+
+    def __init__(self, source: Callable[[], int] = real_time) -> None:
+        self._source = source
+        self._ahead = 0
+        #: What is to be done when the clock has been turned.
+        self.turned: Callable[[], None] = lambda: None
+
+    def now(self) -> int:
+        """The time, in milliseconds since 1970."""
+        return self._source() + self._ahead
+
+    def advance(self, *, days: float = 0, hours: float = 0, minutes: float = 0, seconds: float = 0) -> None:
+        """Turn the clock forward. The timers that end on the way fire in their order before this returns.
+
+        Raises:
+            ValueError: The time would go backward.
+        """
+        by = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
+        if by < timedelta(0):
+            raise ValueError(f"the clock goes forward only, and not by {by}")
+        self._ahead += by // _MILLISECOND
+        self.turned()
+
+    def reset(self) -> None:
+        """Show the source's time again."""
+        self._ahead = 0

@@ -1,0 +1,190 @@
+"""What happens, in which order, and what follows from it?
+
+One thing happens at a time: everything here is done under one lock, whoever asks and in whichever thread, and
+nothing waits while it is held. Before anything else is done, the timers that have ended fire.
+"""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from attrs import define, field
+
+from .acts import API, Act, AskFirst
+from .carrier import Carrier
+from .clock import Clock
+from .handlers import make
+from .limits import Limits, Meter
+from .resources import BY_ITSELF, SERVICES
+from .store import Store, new_sid
+from .webhooks import Courier
+
+_T = TypeVar("_T")
+
+#: Does something, given what a pre-action hook has replaced.
+Work = Callable[[Act, dict[str, str]], _T]
+
+
+@define(kw_only=True, eq=False)
+class Engine:
+    """The state of the emulator, and the one way in which it changes."""
+
+    database: str
+    clock: Clock
+    courier: Courier
+    carrier: Carrier
+    limits: Limits | None
+    #: Whether pre-action hooks are asked about what the REST API does, too.
+    asks_for_rest: bool
+    #: Where the account's post-action webhooks go from the start.
+    webhook_url: str | None
+    store: Store = field(init=False)
+    _lock: threading.RLock = field(factory=threading.RLock, init=False)
+    _meter: Meter = field(init=False)
+    _due: int | None = field(default=None, init=False)
+    _loop: asyncio.AbstractEventLoop | None = field(default=None, init=False)
+    _alarm: asyncio.TimerHandle | None = field(default=None, init=False)
+
+    def open(self) -> None:
+        """Open the database, in the loop in which timers are to fire.
+
+        Raises:
+            ValueError: It cannot be used, or something else wrote it.
+        """
+        self.store = Store(self.database)
+        self._meter = Meter(self.limits or Limits(per_conversation=None, per_service=None))
+        self._loop = asyncio.get_running_loop()
+        self.clock.turned = self.catch_up
+        if self.store.find("services", is_default=1) is None:
+            self.perform_now(self._lay_out)
+        self.catch_up()
+
+    def close(self) -> None:
+        """Close the database."""
+        with self._lock:
+            self._loop = None
+            if self._alarm is not None:
+                self._alarm.cancel()
+            self.clock.turned = lambda: None
+            self.store.close()
+
+    def look(self, work: Callable[[Act], _T], **named: Any) -> _T:
+        """Let something be read."""
+        with self._lock:
+            self._catch_up()
+            return work(self._act(self.clock.now(), **named))
+
+    async def perform(self, work: Work[_T], **named: Any) -> _T:
+        """Let something be done, and its webhooks be called: wholly, or, after an exception, not at all.
+
+        What a pre-action hook is to see is done, taken back, shown to the hook, and done again with what the
+        hook replaced.
+
+        Args:
+            work: What is done. It is called once or twice.
+            **named: In whose name: attributes of the act.
+
+        Raises:
+            RequestError: It is refused, by the rules or by the hook.
+        """
+        try:
+            return self.perform_now(lambda act: work(act, {}), asks=True, **named)
+        except AskFirst as question:
+            replaced = await self.courier.ask(question.call)
+        return self.perform_now(lambda act: work(act, replaced), **named)
+
+    def perform_now(self, work: Callable[[Act], _T], *, asks: bool = False, **named: Any) -> _T:
+        """Let something be done without waiting for anybody.
+
+        Raises:
+            AskFirst: If it ``asks``: there is a pre-action hook, and nothing has been done.
+            RequestError: It is refused.
+        """
+        with self._lock:
+            self._catch_up()
+            act = self._act(self.clock.now(), **named)
+            act.asks = asks and act.is_announced and (act.source != API or self.asks_for_rest)
+            with self.store.transaction():
+                result = work(act)
+            self._publish(act)
+            return result
+
+    def catch_up(self) -> None:
+        """Let everything happen that is due by now."""
+        with self._lock:
+            if self._loop is not None:
+                self._arm()
+                self._catch_up()
+
+    def image(self) -> sqlite3.Connection:
+        """Copy the state as it is now."""
+        with self._lock:
+            return self.store.image()
+
+    def restore(self, image: sqlite3.Connection) -> None:
+        """Bring a state back."""
+        with self._lock:
+            self.store.restore(image)
+            self._meter = Meter(self.limits or Limits(per_conversation=None, per_service=None))
+            self._arm()
+
+    def _act(self, now: int, *, account_sid: str | None = None, **named: Any) -> Act:
+        def count(table: str, row_id: int) -> None:
+            self._meter.count(table, row_id, now)
+
+        return Act(
+            store=self.store,
+            now=now,
+            account_sid=account_sid or self.courier.account_sid,
+            carrier=self.carrier,
+            count=count,
+            **named,
+        )
+
+    def _publish(self, act: Act) -> None:
+        for call in act.calls:
+            self.courier.post(call)
+        self._arm()
+
+    def _catch_up(self) -> None:
+        while self._due is not None and self._due <= self.clock.now():
+            due = self.store.next_due()
+            if due is None or due[0] > self.clock.now():
+                break
+            now, table, row_id = due
+            act = self._act(now, is_announced=True)
+            with self.store.transaction():
+                BY_ITSELF[table](act, self.store.get(table, id=row_id))
+            self._publish(act)
+
+    def _arm(self) -> None:
+        """Set the alarm to when something happens next by itself."""
+        due = self.store.next_due()
+        moment = None if due is None else due[0]
+        if moment != self._due and self._loop is not None:
+            self._loop.call_soon_threadsafe(self._set_alarm)
+        self._due = moment
+
+    def _set_alarm(self) -> None:
+        with self._lock:
+            if self._alarm is not None:
+                self._alarm.cancel()
+            if self._due is not None and self._loop is not None:
+                delay = max(self._due - self.clock.now(), 0) / 1000
+                self._alarm = self._loop.call_later(delay, self._ring)
+
+    def _ring(self) -> None:
+        with self._lock:
+            if self._loop is not None:
+                self._catch_up()
+                self._set_alarm()
+
+    def _lay_out(self, act: Act) -> None:
+        """Make the account and its default service."""
+        dates = {"created": act.now, "updated": act.now}
+        hooks = {"post_webhook_url": self.webhook_url, "webhook_method": "POST"}
+        self.store.insert("accounts", {"sid": new_sid("AC"), **dates, **(hooks if self.webhook_url else {})})
+        service = make(SERVICES, act, {}, {"FriendlyName": ["Default Conversations Service"]})
+        self.store.update("services", service.get("id"), {"is_default": 1})

@@ -1,0 +1,67 @@
+"""How much may be asked for in a second, and at once?"""
+
+from collections import deque
+from typing import Any, Final
+
+from attrs import frozen
+
+from .errors import RequestError
+
+_SECOND_MS: Final = 1000
+
+
+@frozen(kw_only=True)
+class Limits:
+    """What the API refuses with 429 when it is too much. None: no limit.
+
+    Attributes:
+        per_conversation: Writes a second to a conversation, its participants and its messages. Documented:
+            30.
+        per_service: In one service, conversations made and deleted, and writes to users and roles, a second.
+            Documented: 30.
+        concurrency: Requests at once. The API's own figure is not published; this one is assumed.
+    """
+
+    per_conversation: int | None = 30
+    per_service: int | None = 30
+    concurrency: int | None = 100
+
+    def __attrs_post_init__(self) -> None:
+        for name in ("per_conversation", "per_service", "concurrency"):
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+                raise ValueError(f"{name} must be a whole number of at least 1, or None, not {value!r}")
+
+
+class Meter:
+    """Counts what has been written in the last second."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._allowed: dict[str, int | None] = {
+            "conversations": limits.per_conversation,
+            "services": limits.per_service,
+        }
+        self._writes: dict[tuple[str, int], deque[int]] = {}
+
+    def count(self, table: str, row_id: int, now: int) -> None:
+        """Count a write for the conversation or the service with an id.
+
+        Raises:
+            RequestError: 50063. One too many; it is not counted.
+        """
+        allowed = self._allowed[table]
+        if allowed is None:
+            return
+        writes = self._writes.setdefault((table, row_id), deque(maxlen=allowed))
+        if len(writes) == allowed and now - writes[0] < _SECOND_MS:
+            raise RequestError(50063)
+        writes.append(now)
+
+
+def read_limits(value: Any) -> Limits | None:
+    """Take limits, or True for the documented ones."""
+    if value is True:
+        return Limits()
+    if value is None or value is False or isinstance(value, Limits):
+        return value or None
+    raise ValueError(f"limits must be Limits, True or None, not {value!r}")

@@ -1,0 +1,354 @@
+"""How does a webhook reach who listens?
+
+Calls to one address about one conversation are made one after the other, in their order; all others at once.
+So a slow receiver holds up nobody but itself. What a call was, and what became of it, is kept in a log.
+"""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import ipaddress
+import json
+import logging
+import re
+import threading
+import uuid
+from collections import deque
+from collections.abc import Collection, Mapping
+from fnmatch import fnmatchcase
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlencode
+
+import aiohttp
+from attrs import define, field, frozen
+from yarl import URL
+
+from .acts import Call
+from .errors import RequestError, malformed
+from .events import REPLACEABLE
+
+_logger: Final = logging.getLogger(__name__)
+
+#: Documented: how long an answer is waited for, in seconds.
+_TIME_LIMIT: Final = 5.0
+#: Documented for webhooks of the platform: how often, and on what, a call is repeated; and the bounds of what
+#: the fragment of a URL may say instead. That it holds for Conversations is assumed.
+_RETRIES: Final = ("1", "ct")
+_MOST_RETRIES: Final = 5
+_LONGEST_MS: Final = {"ct": 10_000, "rt": 15_000}
+_SHORTEST_MS: Final = 100
+#: The longest answer of a pre-action hook that is read.
+_LARGEST_ANSWER: Final = 1 << 20
+_REMEMBERED: Final = 10_000
+#: The account, and its token, of which webhooks speak if nobody has called yet.
+_NOBODY: Final = ("AC" + "0" * 32, "")
+
+
+@frozen(kw_only=True)
+class WebhookCall:
+    """A webhook request that was made, or was to be made.
+
+    Attributes:
+        event: Its ``EventType``.
+        url: Where it went, the fragment left out. None: to a Studio flow, which is noted and not called.
+        form: What it told.
+        attempts: How often it was sent.
+        status: The HTTP status of the answer; None where none came.
+        error: Why it has no answer; None where it has one.
+        webhook_sid: The webhook of the conversation; None for those of the service and the account.
+        flow_sid: The Studio flow.
+        token: The ``I-Twilio-Idempotency-Token``, the same in every attempt.
+    """
+
+    event: str
+    url: str | None
+    method: str
+    form: Mapping[str, str]
+    attempts: int = 0
+    status: int | None = None
+    error: str | None = None
+    webhook_sid: str | None = None
+    flow_sid: str | None = None
+    token: str = field(factory=lambda: str(uuid.uuid4()))
+
+
+@frozen
+class _Reply:
+    status: int
+    body: bytes
+
+
+@define
+class _Lane:
+    calls: deque[Call] = field(factory=deque)
+    task: asyncio.Task[None] | None = None
+
+
+def allowed_hosts(url: str | None, hosts: Collection[str]) -> tuple[str, ...]:
+    """Add the host of a URL to those that are called.
+
+    Raises:
+        ValueError: It is no URL that can be called.
+    """
+    if url is None:
+        return tuple(hosts)
+    try:
+        parsed = URL(url)
+    except ValueError:
+        parsed = URL()
+    if parsed.scheme not in {"http", "https"} or not parsed.host:
+        raise ValueError(f"webhook_url must be an http or https URL, not {url!r}")
+    return (*hosts, parsed.host)
+
+
+def sign(url: str, form: Mapping[str, str], token: str) -> str:
+    """Make the ``X-Twilio-Signature`` of a request; ``form`` is what stands in the body, not in the URL."""
+    data = url + "".join(name + form[name] for name in sorted(form))
+    return base64.b64encode(hmac.new(token.encode(), data.encode(), hashlib.sha1).digest()).decode()
+
+
+class Courier:
+    """Makes the calls.
+
+    Args:
+        hosts: Patterns of the hosts that are called besides this machine's own addresses. All others are not,
+            so that a production URL in a test's data stays what it is: data.
+    """
+
+    def __init__(self, *, account_sid: str | None, auth_token: str | None, hosts: Collection[str]) -> None:
+        self.account_sid, self._auth_token = account_sid or _NOBODY[0], auth_token or _NOBODY[1]
+        self._is_fixed = account_sid is not None
+        self._hosts = tuple(hosts)
+        self._lanes: dict[tuple[str, str], _Lane] = {}
+        self._log: deque[WebhookCall] = deque(maxlen=_REMEMBERED)
+        self._lock = threading.Lock()
+        self._under_way = 0
+        self._idle = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def log(self) -> list[WebhookCall]:
+        """What was called, and what became of it, in the order of the answers; the last 10,000."""
+        with self._lock:
+            return list(self._log)
+
+    def know(self, account_sid: str, auth_token: str) -> None:
+        """Speak for an account from now on, unless this emulator has one of its own."""
+        if not self._is_fixed:
+            self.account_sid, self._auth_token = account_sid, auth_token
+
+    def open(self) -> None:
+        """Begin to call, in the running loop."""
+        self._loop = asyncio.get_running_loop()
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(force_close=True),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"User-Agent": "TwilioProxy/1.1", "Accept": "*/*"},
+        )
+
+    async def close(self, *, drain: float) -> None:
+        """Make the calls that are left, for ``drain`` seconds at most, and drop the others."""
+        try:
+            async with asyncio.timeout(drain):
+                await self.settled()
+        except TimeoutError:
+            pass
+        tasks = [lane.task for lane in self._lanes.values() if lane.task is not None]
+        dropped = self._drop()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for call in dropped:
+            self._note(call, error="dropped: the emulator has ended")
+        if dropped:
+            _logger.warning("%d webhooks were dropped, as the emulator has ended", len(dropped))
+        if self._session is not None:
+            await self._session.close()
+        self._loop = None
+
+    def forget(self) -> None:
+        """Empty the log, and drop what has not been called yet."""
+        with self._lock:
+            self._log.clear()
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._drop)
+
+    def post(self, call: Call) -> None:
+        """Make a call, as soon as it is its turn. From any thread."""
+        if call.url is None or not self._may_call(call.url):
+            error = (
+                None if call.url is None else "not called: the host is none of this machine's, nor allowed"
+            )
+            self._note(call, error=error)
+            return
+        if self._loop is not None:
+            with self._lock:
+                self._under_way += 1
+            self._loop.call_soon_threadsafe(self._queue, call)
+
+    async def ask(self, call: Call) -> dict[str, str]:
+        """Ask a pre-action hook, and give the parameters that it replaces.
+
+        Raises:
+            RequestError: 50056, it refuses; or what it replaces cannot be read.
+        """
+        if call.url is None or not self._may_call(call.url):
+            self._note(call, error="not called: the host is none of this machine's, nor allowed")
+            return {}
+        reply = await self._call(call)
+        # No answer at all, and one that says nothing: it goes on as it was asked for.
+        if reply is None:
+            return {}
+        if reply.status >= 400:
+            raise RequestError(50056)
+        return _replaced(call.event, reply.body) if reply.status == 200 else {}
+
+    async def settled(self) -> None:
+        """Wait until every call has been made."""
+        while self._under_way:
+            self._idle.clear()
+            await self._idle.wait()
+
+    def _queue(self, call: Call) -> None:
+        lane = self._lanes.setdefault((call.url or "", call.form.get("ConversationSid", "")), _Lane())
+        lane.calls.append(call)
+        if lane.task is None:
+            # The lane is gone from the table when its last call is made, so that this happens once.
+            lane.task = asyncio.create_task(self._work(lane))
+
+    async def _work(self, lane: _Lane) -> None:
+        while lane.calls:
+            await self._call(lane.calls[0])
+            lane.calls.popleft()
+            self._done()
+        for key in [key for key, other in self._lanes.items() if other is lane]:
+            del self._lanes[key]
+
+    def _drop(self) -> list[Call]:
+        lanes, self._lanes = self._lanes, {}
+        for lane in lanes.values():
+            if lane.task is not None:
+                lane.task.cancel()
+        dropped = [call for lane in lanes.values() for call in lane.calls]
+        self._done(len(dropped))
+        return dropped
+
+    def _done(self, calls: int = 1) -> None:
+        with self._lock:
+            self._under_way -= calls
+        if not self._under_way:
+            self._idle.set()
+
+    async def _call(self, call: Call) -> _Reply | None:
+        """Make a call, and repeat it as its URL says; None where no answer came."""
+        url, _, fragment = (call.url or "").partition("#")
+        told = dict(parse_qsl(fragment))
+        retries = min(_whole(told.get("rc", _RETRIES[0])), _MOST_RETRIES)
+        repeated = told.get("rp", _RETRIES[1]).split(",")
+        times = aiohttp.ClientTimeout(
+            total=_seconds(told.get("rt"), _LONGEST_MS["rt"]),
+            sock_connect=_seconds(told.get("ct"), _LONGEST_MS["ct"]),
+        )
+        token = str(uuid.uuid4())
+        reply, error, attempt = None, None, 0
+        for attempt in range(retries + 1):
+            reply, error, kind = await self._attempt(url, call, attempt, token, times)
+            if kind is None or not {kind, "all"}.intersection(repeated):
+                break
+        self._note(
+            call,
+            error=error,
+            attempts=attempt + 1,
+            status=None if reply is None else reply.status,
+            token=token,
+        )
+        return reply
+
+    async def _attempt(
+        self, url: str, call: Call, number: int, token: str, times: aiohttp.ClientTimeout
+    ) -> tuple[_Reply | None, str | None, str | None]:
+        """Call once. Give the answer, or why there is none, and the kind of the failure, if it is one."""
+        form = {**call.form, "RetryCount": str(number)}
+        headers = {"I-Twilio-Idempotency-Token": token}
+        body = None
+        if call.method == "GET":
+            url = f"{url}{'&' if '?' in url else '?'}{urlencode(form)}"
+            signature = sign(url, {}, self._auth_token)
+        else:
+            body = urlencode(form).encode()
+            headers["Content-Type"] = "application/x-www-form-urlencoded; charset=utf-8"
+            signature = sign(url, form, self._auth_token)
+        headers["X-Twilio-Signature"] = signature
+        assert self._session is not None  # noqa: S101 - for the type checker: calls are made while it is open
+        try:
+            async with self._session.request(
+                call.method,
+                URL(url, encoded=True),
+                data=body,
+                headers=headers,
+                timeout=times,
+                allow_redirects=False,
+            ) as response:
+                reply = _Reply(response.status, await response.content.read(_LARGEST_ANSWER))
+        except aiohttp.ClientConnectorError as failure:
+            return None, f"no connection: {failure.strerror or failure}", "ct"
+        except aiohttp.ConnectionTimeoutError:
+            return None, "no connection in time", "ct"
+        except TimeoutError:
+            return None, "no answer in time", "rt"
+        except (aiohttp.ClientError, ValueError) as failure:
+            return None, f"no answer: {failure}", "ct"
+        return reply, None, f"{reply.status // 100}xx" if reply.status >= 400 else None
+
+    def _note(self, call: Call, **outcome: Any) -> None:
+        url = None if call.url is None else call.url.partition("#")[0]
+        noted = WebhookCall(
+            event=call.event,
+            url=url,
+            method=call.method,
+            form=call.form,
+            webhook_sid=call.webhook_sid,
+            flow_sid=call.flow_sid,
+            **outcome,
+        )
+        with self._lock:
+            self._log.append(noted)
+        if noted.error is not None or (noted.status or 0) >= 400:
+            _logger.warning("webhook %s to %s: %s", noted.event, url, noted.error or f"HTTP {noted.status}")
+
+    def _may_call(self, url: str) -> bool:
+        host = URL(url).host or ""
+        if host == "localhost" or any(fnmatchcase(host, pattern) for pattern in self._hosts):
+            return True
+        try:
+            return ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            return False
+
+
+def _replaced(event: str, body: bytes) -> dict[str, str]:
+    try:
+        answer = json.loads(body or b"{}")
+    except ValueError:
+        return {}
+    if not isinstance(answer, dict):
+        return {}
+    replaced = {}
+    for key, parameter in REPLACEABLE.get(event, {}).items():
+        value = answer.get(key)
+        if value is None:
+            continue
+        if not isinstance(value, str):
+            raise malformed(parameter)
+        replaced[parameter] = value
+    return replaced
+
+
+def _whole(text: str) -> int:
+    return int(text) if re.fullmatch(r"\d{1,3}", text, re.ASCII) else int(_RETRIES[0])
+
+
+def _seconds(text: str | None, longest: int) -> float:
+    if text is None or not re.fullmatch(r"\d{1,6}", text, re.ASCII):
+        return _TIME_LIMIT
+    return min(max(int(text), _SHORTEST_MS), longest) / 1000
