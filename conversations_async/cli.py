@@ -6,17 +6,16 @@ import asyncio
 import io
 import logging
 import os
-import signal
 import sys
-from contextlib import suppress
 from datetime import UTC
 from pathlib import Path  # noqa: TC003  # typer reads the annotations
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
+from ._emulator_cli import apply, log_to_terminal, serve
+from ._terminal import Terminal, visible
 from ._version import __version__
 from .client import ConversationsClient
 from .converter import encode_model
@@ -75,23 +74,51 @@ def version(
 @app.command()
 def demo() -> None:
     """Show what the library does, against an emulator in this process. Needs no account."""
-    _run(demonstrate(_Console(highlight=False)))
+    _run(demonstrate(Terminal(highlight=False)))
 
 
 @app.command()
 def emulator(
     *,
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="The port; 0 takes a free one.")] = 8080,
-    database: Annotated[Path | None, typer.Option(help="A file to keep the data in.")] = None,
-    account_sid: Annotated[str | None, typer.Option(help="Let in this account only.")] = None,
-    auth_token: Annotated[str | None, typer.Option(help="The token of that account.")] = None,
+    host: Annotated[str, typer.Option(metavar="HOST", help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(metavar="PORT", help="The port; 0 takes a free one.")] = 8080,
+    database: Annotated[Path | None, typer.Option(metavar="FILE", help="A file to keep the data in.")] = None,
+    seed: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="What a new database begins with, as JSON.")
+    ] = None,
+    account_sid: Annotated[str | None, typer.Option(metavar="SID", help="Let in this account only.")] = None,
+    auth_token: Annotated[
+        str | None, typer.Option(metavar="TOKEN", help="Its token, which signs webhooks.")
+    ] = None,
+    webhook_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="Where webhooks go from the start; its host is called.")
+    ] = None,
+    webhook_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATTERN", help="Hosts that webhooks may call, too, such as '*.test'. Repeatable."
+        ),
+    ] = None,
+    webhooks_before_rest: Annotated[
+        bool,
+        typer.Option(
+            "--webhooks-before-rest",
+            help="Ask pre-action webhooks about REST writes, too.",
+        ),
+    ] = False,
+    drain: Annotated[
+        float, typer.Option(metavar="SECONDS", help="How long the end waits for webhooks.")
+    ] = 0.0,
+    limits: Annotated[bool, typer.Option(help="Refuse what is too much.")] = False,
+    latency: Annotated[float, typer.Option(metavar="SECONDS", help="How long each request waits.")] = 0.0,
+    faults: Annotated[Path | None, typer.Option(metavar="FILE", help="What goes wrong, as JSON.")] = None,
 ) -> None:
     """Run an emulator of the API until interrupted.
 
-    Point a program at it with CONVERSATIONS_BASE_URL. Any well-formed credentials will do, unless an
-    account is given.
+    Point a program at it with CONVERSATIONS_BASE_URL. Any well-formed credentials will do, unless an account
+    is given. On a terminal it shows each request and each webhook.
     """
+    log = log_to_terminal()
     try:
         server = Emulator(
             host=host,
@@ -99,10 +126,20 @@ def emulator(
             database=":memory:" if database is None else database,
             account_sid=account_sid,
             auth_token=auth_token,
+            limits=limits,
+            latency=latency,
+            webhook_url=webhook_url,
+            webhook_hosts=webhook_host or (),
+            webhooks_before_rest=webhooks_before_rest,
+            drain=drain,
+            on_request=None if log is None else log.request,
+            on_webhook=None if log is None else log.webhook,
         )
+        if faults is not None:
+            apply(faults, server.faults.load)
     except ValueError as error:
         _fail(error, 2)
-    _run(_serve(server))
+    _run(serve(server, seed=seed))
 
 
 @app.command()
@@ -151,37 +188,22 @@ async def _print(
     stream: Callable[[Scope], Stream[T]], service: str | None, line: Callable[[T], Text] | None
 ) -> None:
     """Print what a stream yields page after page: by a line of text each, or as JSON."""
-    console = _Console(highlight=False, soft_wrap=True)
+    console = Terminal(highlight=False, soft_wrap=True)
     async with ConversationsClient.from_env() as client:
         async for item in stream(client if service is None else client.service(service)):
             console.show(encode_model(item) if line is None else line(item))
-
-
-class _Console(Console):
-    """A console that shows a line at once, and leaves a closed pipe to ``_run``."""
-
-    def show(self, line: Text | str) -> None:
-        """Show a styled line, or plain text that is not to be touched."""
-        if isinstance(line, Text):
-            self.print(line)
-        else:
-            print(line, flush=True)  # noqa: T201  # rich would take brackets for markup
-
-    def on_broken_pipe(self) -> NoReturn:
-        """Raise what happened; by itself, rich would end the process with exit code 1."""
-        raise BrokenPipeError
 
 
 def _message_line(message: Message) -> Text:
     line = Text.assemble(
         (f"{_when(message.date_created)}  ", "dim"),
         (f"#{message.index}  ", "dim"),
-        (f"{_visible(message.author or '?')}: ", "bold"),
-        _visible(message.body or "").replace("\n", "\n    "),
+        (f"{visible(message.author or '?')}: ", "bold"),
+        visible(message.body or "").replace("\n", "\n    "),
     )
     for media in message.media or ():
         line.append(
-            _visible(f" [{media.content_type} {media.filename or media.sid}, {media.size} bytes]"), "cyan"
+            visible(f" [{media.content_type} {media.filename or media.sid}, {media.size} bytes]"), "cyan"
         )
     return line
 
@@ -192,7 +214,7 @@ def _conversation_line(conversation: Conversation) -> Text:
         (f"{_when(conversation.date_created)}  ", "dim"),
         f"{conversation.sid}  ",
         (f"{conversation.state or '?'}  ", "bold"),
-        _visible("  ".join(name for name in names if name)),
+        visible("  ".join(name for name in names if name)),
     )
 
 
@@ -200,30 +222,11 @@ def _when(moment: datetime | None) -> str:
     return "?" if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-def _visible(text: str) -> str:
-    """Escape what would steer the terminal; line ends, tabs and joined emoji stay."""
-    return "".join(
-        char if char.isprintable() or char in "\n\t\u200d" else char.encode("unicode_escape").decode()
-        for char in text
-    )
-
-
-async def _serve(server: Emulator) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    with suppress(NotImplementedError):  # Windows has no such handlers; there, Ctrl-C is a KeyboardInterrupt
-        for number in signal.SIGINT, signal.SIGTERM:
-            loop.add_signal_handler(number, stop.set)
-    async with server:
-        print(f"listening on {server.url}", flush=True)  # noqa: T201  # whoever starts it waits for this line
-        await stop.wait()
-
-
 def _run(work: Coroutine[Any, Any, None]) -> None:
     """Run a command to its end; what goes wrong is one line on standard error, and an exit code."""
     try:
         asyncio.run(work)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         raise typer.Exit(130) from None
     except BrokenPipeError:
         # whoever read has seen enough; what is left in the buffer must not be written at exit either

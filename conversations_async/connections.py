@@ -118,6 +118,12 @@ class OwnConnections:
             await asyncio.sleep(0)  # they end before the session does, and know why
             await keeper.aclose()
 
+    def close_idle(self) -> None:
+        """Close the sessions of all loops that do not run now, in no coroutine: where a test has ended."""
+        for loop in tuple(self._pools):
+            if not (loop.is_closed() or loop.is_running()):
+                loop.run_until_complete(self.close())
+
     def __del__(self) -> None:
         if any(not pool.session.closed for _, pool in tuple(self._pools.values())):
             warnings.warn(
@@ -138,6 +144,9 @@ class _Foreign:
         """Do nothing: who opened it closes it."""
 
     async def close(self) -> None:
+        """Do nothing: who opened it closes it."""
+
+    def close_idle(self) -> None:
         """Do nothing: who opened it closes it."""
 
 

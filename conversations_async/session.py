@@ -274,3 +274,7 @@ class SessionManager:
     async def close(self) -> None:
         """End the calls of the running loop and close its connections, unless these are somebody else's."""
         await self._connections.close()
+
+    def close_idle(self) -> None:
+        """Close what is open in loops that do not run now, unless it is somebody else's."""
+        self._connections.close_idle()

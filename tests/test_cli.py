@@ -3,32 +3,54 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import io
 import json
+import logging
 import os
+import pty
 import re
 import signal
 import socket
+import struct
 import subprocess
 import sys
+import termios
 import threading
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 import pytest
 import typer
+from aiohttp import web
+from rich.cells import cell_len
 from rich.text import Text
 from typer.testing import CliRunner
 
-from conversations_async import ConversationsClient, __main__, __version__, cli
-from conversations_async.emulator import Emulator
+from conversations_async import (
+    ConversationsClient,
+    RateLimitError,
+    RetryPolicy,
+    ServerError,
+    TransportError,
+    __main__,
+    __version__,
+    cli,
+)
+from conversations_async._emulator_cli import Log, log_to_terminal, serve
+from conversations_async._terminal import Terminal
+from conversations_async.emulator import Emulator, RequestRecord, WebhookCall, webhooks
 
 from .conftest import ACCOUNT_SID, AUTH_TOKEN
 from .support import point_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from asyncio.subprocess import Process
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
+NO_RETRY = RetryPolicy(max_attempts=1)
 COMMAND = (sys.executable, "-m", "conversations_async")
 BODIES = ["Ahoy there!", "two\nlines", "\x1b[31mred\x1b[0m [bold]", "👩‍🚀 [x] ümlaut"]
 
@@ -157,6 +179,11 @@ def test_conversations_are_listed() -> None:
         (("messages", "parrots", "--order", "up"), 2, "Invalid value for '--order'"),
         (("emulator", "--account-sid", ACCOUNT_SID), 2, "conversations-async: "),
         (("emulator", "--account-sid", "AC1", "--auth-token", "hunter2"), 2, "conversations-async: "),
+        (("emulator", "--port", "65536"), 2, "conversations-async: port must be "),
+        (("emulator", "--latency", "-1"), 2, "conversations-async: latency must be "),
+        (("emulator", "--drain", "nan"), 2, "conversations-async: drain must be "),
+        (("emulator", "--webhook-url", "ftp://x"), 2, "conversations-async: webhook_url must be an http or "),
+        (("emulator", "--faults", "/no/such.json"), 2, "conversations-async: /no/such.json: No such file"),
     ],
 )
 def test_bad_input_is_one_line_and_an_exit_code(
@@ -216,17 +243,18 @@ def test_a_styled_line_into_a_closed_pipe() -> None:
             raise BrokenPipeError
 
     with pytest.raises(BrokenPipeError):
-        cli._Console(file=Closed()).show(Text("Ahoy"))
+        Terminal(file=Closed()).show(Text("Ahoy"))
 
 
 async def _raise(error: BaseException) -> None:
     raise error
 
 
-def test_an_interrupt_is_no_traceback() -> None:
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), asyncio.CancelledError()])
+def test_an_interrupt_is_no_traceback(error: BaseException) -> None:
     """Ctrl-C ends a command with the usual exit code."""
     with pytest.raises(typer.Exit) as caught:
-        cli._run(_raise(KeyboardInterrupt()))
+        cli._run(_raise(error))
     assert caught.value.exit_code == 130
 
 
@@ -240,12 +268,20 @@ def test_help_and_version() -> None:
 async def test_serving_ends_with_a_signal(number: signal.Signals, capsys: pytest.CaptureFixture[str]) -> None:
     """The emulator prints where it listens, once it does, and ends when it is told to."""
     server = Emulator()
-    serving = asyncio.create_task(cli._serve(server))
-    while not (said := capsys.readouterr().out):  # noqa: ASYNC110  # what is printed cannot be awaited
-        await asyncio.sleep(0.01)
-    assert said == f"listening on {server.url}\n"
+    serving = asyncio.create_task(serve(server))
+    assert await _address(capsys) == server.url
     os.kill(os.getpid(), number)
     await asyncio.wait_for(serving, 10)
+
+
+async def test_serving_ends_at_once_with_a_second_signal(capsys: pytest.CaptureFixture[str]) -> None:
+    """A second signal ends what the first one has begun to end."""
+    serving = asyncio.create_task(serve(Emulator()))
+    await _address(capsys)
+    for _ in range(2):
+        os.kill(os.getpid(), signal.SIGTERM)
+    with pytest.raises(asyncio.CancelledError):
+        await serving
 
 
 def test_the_emulator_as_a_process(tmp_path: Path) -> None:
@@ -263,6 +299,288 @@ def test_the_emulator_as_a_process(tmp_path: Path) -> None:
             process.send_signal(signal.SIGTERM)
             assert process.communicate(timeout=10) == ("", "")
         assert process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "content", "complaint"),
+    [
+        ("--faults", '[{"status": 503},\n {"status" 503}]', ":2:12: Expecting ':' delimiter"),
+        ("--faults", '[{"status": 503}, {"status": 503, "times": 0}]', ": faults[1].times: must be "),
+        ("--seed", '{"conversations":\n [}', ":2:3: Expecting value"),
+        ("--seed", '{"conversations": [{"unique_nmae": "x"}]}', ": conversations[0].unique_nmae: unknown; "),
+    ],
+)
+def test_a_file_with_a_mistake(tmp_path: Path, option: str, content: str, complaint: str) -> None:
+    """A mistake in a file is one line with its place, and nothing is served."""
+    path = tmp_path / "wrong.json"
+    path.write_text(content)
+    result = invoke("emulator", "--port", "0", option, str(path))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"conversations-async: {path}{complaint}")
+    assert result.stderr.count("\n") == 1
+
+
+@asynccontextmanager
+async def running(*options: str) -> AsyncIterator[tuple[Process, str]]:
+    """Run the emulator as a process, and give it and where it listens."""
+    process = await asyncio.create_subprocess_exec(
+        *COMMAND,
+        *("emulator", "--port", "0", *options),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    try:
+        line = (await process.stdout.readline()).decode()
+        yield process, line.removeprefix("listening on ").strip()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
+
+
+@asynccontextmanager
+async def receiving(gate: asyncio.Event) -> AsyncIterator[tuple[str, list[str]]]:
+    """Take webhooks, which are answered when the gate opens; give their URL, and the events that came."""
+    came: list[str] = []
+
+    async def take(request: web.Request) -> web.Response:
+        came.append(str((await request.post())["EventType"]))
+        await gate.wait()
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/", take)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield f"http://user:hunter2@127.0.0.1:{runner.addresses[0][1]}/", came
+    await runner.cleanup()
+
+
+async def _cause_two_webhooks(url: str) -> None:
+    async with ConversationsClient(ACCOUNT_SID, AUTH_TOKEN, base_url=url) as client:
+        for name in "one", "two":
+            room = await client.conversations.create(unique_name=name)
+            await client.messages(room.sid).create(body="Ahoy", webhook_enabled=True)
+
+
+async def test_the_end_waits_for_webhooks() -> None:
+    """After SIGTERM, webhooks that are on their way arrive within ``--drain``, and nothing was printed."""
+    gate = asyncio.Event()
+    async with (
+        receiving(gate) as (hook, came),
+        running("--webhook-url", hook, "--drain", "10") as (process, url),
+    ):
+        await _cause_two_webhooks(url)
+        process.terminate()
+        gate.set()
+        assert await asyncio.wait_for(process.communicate(), 10) == (b"", b"")
+    assert process.returncode == 0
+    assert came == ["onMessageAdded"] * 2
+
+
+async def test_the_end_drops_webhooks() -> None:
+    """Without ``--drain`` they are dropped, which is said and is no failure."""
+    async with receiving(asyncio.Event()) as (hook, _), running("--webhook-url", hook) as (process, url):
+        await _cause_two_webhooks(url)
+        process.send_signal(signal.SIGINT)
+        out, err = await asyncio.wait_for(process.communicate(), 10)
+    assert (process.returncode, out) == (0, b"")
+    assert b"conversations-async: 2 webhooks were dropped" in err
+    assert b"hunter2" not in err
+
+
+async def test_a_second_interrupt_does_not_wait() -> None:
+    """Who is not patient enough for ``--drain`` interrupts again."""
+    async with (
+        receiving(asyncio.Event()) as (hook, _),
+        running("--webhook-url", hook, "--drain", "60") as (process, url),
+    ):
+        await _cause_two_webhooks(url)
+        process.send_signal(signal.SIGINT)
+        with pytest.raises(aiohttp.ClientConnectionError):  # the first one is heard when nobody listens
+            async with aiohttp.ClientSession() as session:
+                while True:
+                    await (await session.get(url)).read()
+        process.send_signal(signal.SIGINT)
+        out, _ = await asyncio.wait_for(process.communicate(), 4)
+    assert (process.returncode, out) == (130, b"")
+
+
+async def test_a_killed_emulator_has_kept_what_it_acknowledged(tmp_path: Path) -> None:
+    """What was answered is in the file, even if the process is killed while more is written."""
+    database = ("--database", str(tmp_path / "data.db"))
+    kept: list[str] = []
+
+    async def write(client: ConversationsClient) -> None:
+        while True:
+            room = await client.conversations.create(unique_name=f"room-{len(kept)}")
+            kept.append(room.unique_name or "")
+            if len(kept) == 50:
+                process.kill()
+
+    async with running(*database) as (process, url):
+        async with ConversationsClient(ACCOUNT_SID, AUTH_TOKEN, base_url=url, retry=NO_RETRY) as client:
+            with pytest.raises(TransportError):
+                await write(client)
+        await process.communicate()
+    async with running(*database) as (_, url):
+        assert (await _names(url))[: len(kept)] == kept
+
+
+async def test_a_seed_is_for_an_empty_database(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """A seed is what a database begins with; where there is something, it is left out, which is said."""
+    seed = tmp_path / "seed.json"
+    seed.write_text('{"conversations": [{"unique_name": "seeded"}]}')
+    for complaints in [], [f"the database has data already: {seed} is left out"]:
+        serving = asyncio.create_task(serve(Emulator(database=tmp_path / "data.db"), seed=seed))
+        assert await _names(await _address(capsys)) == ["seeded"]
+        os.kill(os.getpid(), signal.SIGTERM)
+        await serving
+        assert caplog.messages == complaints
+
+
+async def test_options_reach_the_emulator(tmp_path: Path) -> None:
+    """Faults, limits and hooks before REST are what the command line says."""
+    faults = tmp_path / "faults.json"
+    faults.write_text('[{"operation": "conversations.list", "status": 503, "times": 1}]')
+    gate = asyncio.Event()
+    gate.set()
+    options = ("--limits", "--latency", "0.001", "--webhooks-before-rest", "--webhook-host", "*.test")
+    async with (
+        receiving(gate) as (hook, came),
+        running("--faults", str(faults), "--webhook-url", hook, *options) as (_, url),
+        ConversationsClient(ACCOUNT_SID, AUTH_TOKEN, base_url=url, retry=NO_RETRY) as client,
+    ):
+        with pytest.raises(ServerError):
+            await client.conversations.stream().list()
+        room = await client.conversations.create(webhook_enabled=True)
+        await client.webhook_configuration.update(pre_webhook_url=hook)
+        with pytest.raises(RateLimitError):
+            await asyncio.gather(*(client.messages(room.sid).create(body="Ahoy") for _ in range(40)))
+        await client.conversations.create(webhook_enabled=True)
+    assert "onConversationAdd" in came
+
+
+def test_a_terminal_shows_what_happens() -> None:
+    """On a terminal of 80 columns each request is a line, and no secret is among it."""
+    ours, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    environment = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "NO_COLOR"}}
+    with (
+        os.fdopen(ours, encoding="utf-8") as screen,
+        subprocess.Popen(  # noqa: S603  # our own
+            (*COMMAND, "emulator", "--port", "0"),
+            stdout=its,
+            stderr=its,
+            env=environment | {"TERM": "xterm-256color"},
+        ) as process,
+    ):
+        os.close(its)
+        url = screen.readline().removeprefix("listening on ").strip()
+        asyncio.run(_create(url, "kept"))
+        lines = [screen.readline().rstrip("\n") for _ in range(2)]
+        process.terminate()
+        assert process.wait(10) == 0
+    assert "\x1b[32m201\x1b[0m" in lines[1]
+    shown = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in lines]
+    assert [len(line) for line in shown] == [80, 80]
+    assert [line.split()[1:5] for line in shown] == [
+        ["GET", "/v1/Conversations", "200", "conversations.list"],
+        ["POST", "/v1/Conversations", "201", "conversations.create"],
+    ]
+    assert AUTH_TOKEN not in "".join(lines)
+
+
+def _record(**values: Any) -> RequestRecord:
+    request = {"operation": None, "method": "GET", "path": "/v1/Conversations", "status": 200, "code": None}
+    sent: dict[str, Any] = {"query": {"Token": ["hunter2"]}, "form": {}, "headers": {}, "seconds": 0.0042}
+    return RequestRecord(**{**request, **sent, **values})
+
+
+def _call(**values: Any) -> WebhookCall:
+    url = "https://user:hunter2@example.test:8443/hook?token=hunter2"
+    return WebhookCall(**{"event": "onMessageAdded", "url": url, "method": "POST", "form": {}, **values})
+
+
+SERVICE = f"/v1/Services/IS{'e' * 32}/Conversations/CH{'c' * 32}/Messages"
+
+
+@pytest.mark.parametrize(
+    ("happened", "shown"),
+    [
+        (_record(), "GET    /v1/Conversations               200                        4.2ms"),
+        (
+            _record(method="POST", path=SERVICE, operation="messages.create", status=201, seconds=12.34),
+            "POST   /v1/Services/IS…cccccc/Messages 201 messages.create        12.3s",
+        ),
+        (
+            _record(status=404, code=20404, operation="messages.list"),
+            "GET    /v1/Conversations               404 20404                  4.2ms",
+        ),
+        (
+            _record(path="/v1/\n\x1b[31m[red]\u202e", status=None),
+            r"GET    /v1/\n\x1b[31m[red]\u202e       ---                        4.2ms",
+        ),
+        (
+            _record(path="/v1/Conversations/" + "漢字" * 20),
+            "GET    /v1/Conversatio… 字漢字漢字漢字 200                        4.2ms",
+        ),
+        (_call(status=200), "→ onMessageAdded https://example.test:8443/hook                     200"),
+        (
+            _call(error="no connection: refused"),
+            "→ onMessageAdded https://example.test:8443/hook  no connection: refused",
+        ),
+        (
+            _call(url=None, flow_sid="FW1"),
+            "→ onMessageAdded Studio flow FW1                      noted, not called",
+        ),
+    ],
+)
+def test_a_line_of_the_log(happened: RequestRecord | WebhookCall, shown: str) -> None:
+    """Each line fits 80 columns: what is long is cut in the middle, and what would steer is escaped."""
+    file = io.StringIO()
+    log = Log(Terminal(file=file, width=80))
+    log.request(happened) if isinstance(happened, RequestRecord) else log.webhook(happened)
+    line = file.getvalue()
+    assert re.fullmatch(r"\d\d:\d\d:\d\d ", line[:9])
+    assert line[9:] == shown + "\n"
+    assert cell_len(line.rstrip("\n")) == 80
+
+
+def test_a_terminal_that_is_gone() -> None:
+    """Nobody to show the log to is no reason to stop."""
+
+    class Gone(io.StringIO):
+        def write(self, _: str) -> int:
+            raise OSError(5, "Input/output error")
+
+    Log(Terminal(file=Gone(), width=80)).request(_record())
+
+
+def test_the_log_is_for_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a pipe there is no log; on a terminal it shows what would be warned of besides."""
+    logger = logging.getLogger(webhooks.__name__)
+    assert log_to_terminal() is None
+    assert logger.isEnabledFor(logging.WARNING)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    try:
+        assert log_to_terminal() is not None
+        assert not logger.isEnabledFor(logging.WARNING)
+    finally:
+        logger.setLevel(logging.NOTSET)
+
+
+async def _address(capsys: pytest.CaptureFixture[str]) -> str:
+    """Wait for the line that says where the emulator listens; there is no other."""
+    while not (said := capsys.readouterr().out):  # noqa: ASYNC110  # what is printed cannot be awaited
+        await asyncio.sleep(0.01)
+    found = re.fullmatch("listening on (.+)\n", said)
+    assert found is not None
+    return found[1]
 
 
 async def _names(url: str) -> list[str | None]:

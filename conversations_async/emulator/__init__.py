@@ -4,6 +4,7 @@ It is the other side of the wire and shares no code with the client:
 
     server      starts, steers and stops one, on a port
     app         speaks HTTP: routes, credentials, error bodies
+    control     steers one that is running, from outside
     faults      what goes wrong, if it is told to
     engine      one thing after another: requests, timers, and the webhooks that follow
     handlers    list, create, fetch, update, delete: once for all resources
@@ -12,6 +13,10 @@ It is the other side of the wire and shares no code with the client:
     links       paths that lead to a file without credentials, for a while
     resource    the words in which the table is written
     acts        who does something, when, and which webhooks hear of it
+    inbound     what phones and chat users send
+    seeds       what is there from the start
+    planting    makes it, or nothing of it
+    documents   files of JSON, and the places of the mistakes in them
     events      what each webhook event tells
     webhooks    signs and calls, repeats, and asks pre-action hooks
     carrier     how messages to phones fare
@@ -28,6 +33,7 @@ from .carrier import Carrier
 from .clock import Clock
 from .errors import RequestError
 from .faults import Fault, Faults
+from .inbound import Delivered
 from .limits import Limits
 from .server import Emulator, Snapshot
 from .webhooks import WebhookCall
@@ -35,6 +41,7 @@ from .webhooks import WebhookCall
 __all__ = [
     "Carrier",
     "Clock",
+    "Delivered",
     "Emulator",
     "Fault",
     "Faults",

@@ -1,13 +1,14 @@
 """Who does something, with what, when, and who hears of it?"""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from attrs import define, evolve, field, frozen
 
 from .carrier import Carrier
 from .events import SOURCELESS, pick
+from .limits import UNLIMITED, Meter
 from .store import Row, Store
 
 
@@ -34,10 +35,6 @@ class AskFirst(Exception):  # noqa: N818 - it is a question, and no error
         self.call = call
 
 
-def _count_nothing(*_: Any) -> None:
-    """Let everything pass."""
-
-
 #: The source of what the REST API does.
 API: Final = "API"
 
@@ -58,8 +55,9 @@ class Act:
     #: Whether a pre-action hook is to be asked before it is kept.
     asks: bool = False
     carrier: Carrier = field(factory=Carrier)
-    #: Counts a write against the limits: the table and the id of the row that it is counted for.
-    count: Callable[[str, int], None] = _count_nothing
+    #: What is told besides of a conversation that an inbound message makes.
+    origin: Mapping[str, str | None] = {}
+    meter: Meter = UNLIMITED
     #: The webhooks to call once it is kept.
     calls: list[Call] = field(factory=list)
 

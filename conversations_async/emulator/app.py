@@ -19,13 +19,15 @@ from .acts import Act
 from .auth import Credentials
 from .carrier import Carrier
 from .clock import Clock, real_time
+from .control import Control, add_routes, bypass
 from .engine import Engine
 from .errors import RequestError
-from .faults import Faults, play
+from .faults import CODE, Faults, play
 from .handlers import Request, answer
 from .limits import Limits, read_limits
 from .resource import Endpoint, Verb
 from .resources import MEDIA, VERSIONS
+from .seeds import read_from
 from .webhooks import Courier, allowed_hosts
 from .wire import milliseconds
 
@@ -53,6 +55,7 @@ class RequestRecord:
         headers: What the client sent, but for its credentials.
         status: The HTTP status; None where the connection ended before there was one.
         seconds: How long it took.
+        code: The code of the error, such as 20404, where it was refused.
     """
 
     operation: str | None
@@ -63,6 +66,7 @@ class RequestRecord:
     headers: Mapping[str, str]
     status: int | None
     seconds: float
+    code: int | None
 
 
 @define
@@ -70,26 +74,34 @@ class Recorder:
     """Remembers the last 10,000 requests, and how many there were."""
 
     count: int = 0
+    #: How often everything began anew. What came in before must not show, nor be done, after that.
+    era: int = 0
+    under_way: int = 0
     records: deque[RequestRecord] = field(factory=lambda: deque(maxlen=_REMEMBERED))
     #: Is told of each.
     listener: Callable[[RequestRecord], None] | None = None
 
-    def add(self, record: RequestRecord) -> None:
-        """Remember a request."""
+    def add(self, era: int, record: RequestRecord) -> None:
+        """Remember a request, unless everything has begun anew since it came in."""
+        if era != self.era:
+            return
         self.records.append(record)
         if self.listener is not None:
             self.listener(record)
 
     def forget(self) -> None:
         """Begin anew."""
+        self.era += 1
         self.count = 0
         self.records.clear()
 
 
+CONTROL: Final = web.AppKey("control", Control)
 ENGINE: Final = web.AppKey("engine", Engine)
 FAULTS: Final = web.AppKey("faults", Faults)
 RECORDER: Final = web.AppKey("recorder", Recorder)
 _ACCOUNT: Final = web.RequestKey("account", str)
+_ERA: Final = web.RequestKey("era", int)
 _FORM: Final = web.RequestKey("form", dict[str, list[str]])
 
 
@@ -107,6 +119,7 @@ def create_app(
     webhooks_before_rest: bool = False,
     drain: float = 0.0,
     random_seed: int = 0,
+    seed: Mapping[str, Any] | str | os.PathLike[str] | None = None,
     largest_file: int = _LARGEST_FILE,
 ) -> web.Application:
     """Make the emulator as an application for an aiohttp server of your own.
@@ -127,6 +140,7 @@ def create_app(
             messages are asked about.
         drain: How long the end waits for the webhooks that are left, in seconds. Then they are dropped.
         random_seed: Begins the random numbers of the faults.
+        seed: What is there from the start in a database that is new: an object of JSON, or the file of one.
         largest_file: The size up to which media are taken, in bytes.
 
     Raises:
@@ -148,6 +162,7 @@ def create_app(
         limits=read_limits(limits),
         asks_for_rest=webhooks_before_rest,
         webhook_url=webhook_url,
+        seed=None if seed is None else read_from(seed),
     )
 
     async def run(_: web.Application) -> AsyncIterator[None]:
@@ -162,9 +177,12 @@ def create_app(
         finally:
             await engine.courier.close(drain=0)
 
-    app = web.Application(middlewares=[_record, _spoil(delay), _refuse, _authenticate(credentials)])
+    gates = (_authenticate(credentials), _bound(engine.limits.concurrency))
+    app = web.Application(middlewares=[bypass(credentials), _record, _spoil(delay), _refuse, *gates])
     app[ENGINE], app[FAULTS], app[RECORDER] = engine, Faults(random_seed), Recorder()
+    app[CONTROL] = Control(engine, app[FAULTS], app[RECORDER])
     app.cleanup_ctx.append(run)
+    add_routes(app, app[CONTROL])
     for version in VERSIONS:
         for endpoint in version.endpoints():
             app.router.add_route("*", endpoint.pattern, _Served(endpoint, largest_file).answer)
@@ -204,6 +222,8 @@ class _Served:
         )
 
         def do(act: Act, replaced: Mapping[str, str]) -> tuple[int, dict[str, Any] | None]:
+            if request[_ERA] != request.app[RECORDER].era:
+                raise RequestError(20500)
             form = (
                 {**asked.form, **{name: [value] for name, value in replaced.items()}}
                 if replaced
@@ -285,14 +305,18 @@ def _by_name(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
 
 @web.middleware
 async def _record(request: web.Request, handler: Handler) -> web.StreamResponse:
-    recorder, start, status = request.app[RECORDER], time.perf_counter(), None
+    recorder, start, status, code = request.app[RECORDER], time.perf_counter(), None, None
+    request[_ERA] = recorder.era
     recorder.count += 1
+    recorder.under_way += 1
     try:
         response = await handler(request)
-        status = response.status
+        status, code = response.status, response.get(CODE)
         return response
     finally:
+        recorder.under_way -= 1
         recorder.add(
+            request[_ERA],
             RequestRecord(
                 operation=_operation(request),
                 method=request.method,
@@ -302,7 +326,8 @@ async def _record(request: web.Request, handler: Handler) -> web.StreamResponse:
                 headers={name: value for name, value in request.headers.items() if name != "Authorization"},
                 status=status,
                 seconds=time.perf_counter() - start,
-            )
+                code=code,
+            ),
         )
 
 
@@ -317,6 +342,7 @@ def _spoil(delay: float) -> Middleware:
         async def handle() -> web.StreamResponse:
             response = await handler(request)
             response.headers["Twilio-Request-Id"] = "RQ" + secrets.token_hex(16)
+            response.headers["Twilio-Concurrent-Requests"] = str(request.app[RECORDER].under_way)
             return response
 
         if delay:
@@ -342,7 +368,9 @@ async def _refuse(request: web.Request, handler: Handler) -> web.StreamResponse:
     except Exception:
         _logger.exception("the emulator failed at %s %s", request.method, request.path)
         refusal = RequestError(20500)
-    return web.json_response(refusal.body, status=refusal.status)
+    response = web.json_response(refusal.body, status=refusal.status)
+    response[CODE] = refusal.code
+    return response
 
 
 def _authenticate(credentials: Credentials) -> Middleware:
@@ -355,6 +383,16 @@ def _authenticate(credentials: Credentials) -> Middleware:
         return await handler(request)
 
     return authenticate
+
+
+def _bound(requests: int | None) -> Middleware:
+    @web.middleware
+    async def bound(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if requests is not None and request.app[RECORDER].under_way > requests:
+            raise RequestError(20429)
+        return await handler(request)
+
+    return bound
 
 
 def _unversioned(path: str) -> str:

@@ -8,6 +8,7 @@ from attrs import define
 from .wire import milliseconds
 
 _STATUSES: Final = ("failed", "undelivered")
+_CODES: Final = range(100_000)
 
 
 @define
@@ -64,6 +65,8 @@ class Carrier:
             raise ValueError(f"status must be failed or undelivered, not {status!r}")
         if times is not None and times < 1:
             raise ValueError(f"times must be at least 1, not {times}")
+        if error_code not in _CODES:
+            raise ValueError(f"error_code must be within 0..{_CODES[-1]}, not {error_code!r}")
         self._failures.append(_Failure(address, status, error_code, times))
 
     def reset(self) -> None:

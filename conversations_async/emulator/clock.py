@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 _MILLISECOND: Final = timedelta(milliseconds=1)
+_FURTHEST: Final = timedelta(days=36_525) // _MILLISECOND
 
 
 def real_time() -> int:
@@ -34,12 +35,13 @@ class Clock:
         """Turn the clock forward. The timers that end on the way fire in their order before this returns.
 
         Raises:
-            ValueError: The time would go backward.
+            ValueError: The time would go backward, or too far.
         """
         by = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
-        if by < timedelta(0):
-            raise ValueError(f"the clock goes forward only, and not by {by}")
-        self._ahead += by // _MILLISECOND
+        ahead = self._ahead + by // _MILLISECOND
+        if not self._ahead <= ahead <= _FURTHEST:
+            raise ValueError(f"the clock goes forward only, by 100 years at most, and not by {by}")
+        self._ahead = ahead
         self.turned()
 
     def reset(self) -> None:

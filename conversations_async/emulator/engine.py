@@ -5,7 +5,6 @@ nothing waits while it is held. Before anything else is done, the timers that ha
 """
 
 import asyncio
-import sqlite3
 import threading
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -16,8 +15,10 @@ from .acts import API, Act, AskFirst
 from .carrier import Carrier
 from .clock import Clock
 from .handlers import make
-from .limits import Limits, Meter
+from .limits import UNLIMITED, Limits, Meter
+from .planting import plant
 from .resources import BY_ITSELF, SERVICES
+from .seeds import Seed
 from .store import Store, new_sid
 from .webhooks import Courier
 
@@ -35,31 +36,42 @@ class Engine:
     clock: Clock
     courier: Courier
     carrier: Carrier
-    limits: Limits | None
+    limits: Limits
     #: Whether pre-action hooks are asked about what the REST API does, too.
     asks_for_rest: bool
     #: Where the account's post-action webhooks go from the start.
     webhook_url: str | None
+    #: What is there from the start, beside the default service.
+    seed: Seed | None = None
     store: Store = field(init=False)
+    #: Whose turn it is to bring in a message, by the addresses it goes from and to.
+    turns: dict[tuple[str, str | None], asyncio.Lock] = field(factory=dict, init=False)
     _lock: threading.RLock = field(factory=threading.RLock, init=False)
     _meter: Meter = field(init=False)
     _due: int | None = field(default=None, init=False)
     _loop: asyncio.AbstractEventLoop | None = field(default=None, init=False)
     _alarm: asyncio.TimerHandle | None = field(default=None, init=False)
+    #: The state at the start; None in a database that was not new then.
+    _pristine: bytes | None = field(default=None, init=False)
 
     def open(self) -> None:
         """Open the database, in the loop in which timers are to fire.
 
         Raises:
-            ValueError: It cannot be used, or something else wrote it.
+            ValueError: It cannot be used, or something else wrote it; or the rules refuse the seed.
         """
         self.store = Store(self.database)
-        self._meter = Meter(self.limits or Limits(per_conversation=None, per_service=None))
+        self._meter = Meter(self.limits)
         self._loop = asyncio.get_running_loop()
         self.clock.turned = self.catch_up
-        if self.store.find("services", is_default=1) is None:
-            self.perform_now(self._lay_out)
-        self.catch_up()
+        try:
+            if self.store.find("services", is_default=1) is None:
+                self.perform_now(self._lay_out)
+                self._pristine = self.image()
+            self.catch_up()
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Close the database."""
@@ -93,10 +105,13 @@ class Engine:
             return self.perform_now(lambda act: work(act, {}), asks=True, **named)
         except AskFirst as question:
             replaced = await self.courier.ask(question.call)
-        return self.perform_now(lambda act: work(act, replaced), **named)
+        # It has been counted against the limits.
+        return self.perform_now(lambda act: work(act, replaced), counts=False, **named)
 
-    def perform_now(self, work: Callable[[Act], _T], *, asks: bool = False, **named: Any) -> _T:
-        """Let something be done without waiting for anybody.
+    def perform_now(
+        self, work: Callable[[Act], _T], *, asks: bool = False, counts: bool = True, **named: Any
+    ) -> _T:
+        """Let something be done without waiting for anybody, and count it against the limits.
 
         Raises:
             AskFirst: If it ``asks``: there is a pre-action hook, and nothing has been done.
@@ -105,6 +120,8 @@ class Engine:
         with self._lock:
             self._catch_up()
             act = self._act(self.clock.now(), **named)
+            if not counts:
+                act.meter = UNLIMITED
             act.asks = asks and act.is_announced and (act.source != API or self.asks_for_rest)
             with self.store.transaction():
                 result = work(act)
@@ -118,28 +135,52 @@ class Engine:
                 self._arm()
                 self._catch_up()
 
-    def image(self) -> sqlite3.Connection:
+    def image(self) -> bytes:
         """Copy the state as it is now."""
         with self._lock:
             return self.store.image()
 
-    def restore(self, image: sqlite3.Connection) -> None:
+    def restore(self, image: bytes) -> None:
         """Bring a state back."""
         with self._lock:
             self.store.restore(image)
-            self._meter = Meter(self.limits or Limits(per_conversation=None, per_service=None))
+            self._meter = Meter(self.limits)
             self._arm()
 
-    def _act(self, now: int, *, account_sid: str | None = None, **named: Any) -> Act:
-        def count(table: str, row_id: int) -> None:
-            self._meter.count(table, row_id, now)
+    def plant(self, seed: Seed) -> dict[str, str]:
+        """Make everything in a seed, of which no webhook hears, and give the SIDs by place.
 
+        Raises:
+            ValueError: The rules refuse something, and nothing has been made.
+        """
+        return self.perform_now(lambda act: plant(seed, act))
+
+    def start_image(self) -> bytes:
+        """Give the state of the start.
+
+        Raises:
+            ValueError: The database held data of an earlier run, which are not thrown away so easily.
+        """
+        if self._pristine is None:
+            raise ValueError(
+                "the database held data already: go back with a snapshot, or begin with a new file"
+            )
+        return self._pristine
+
+    def reset(self, image: bytes) -> None:
+        """Go back to a state and to the real time, with nothing under way."""
+        self.clock.reset()
+        self.restore(image)
+        self.carrier.reset()
+        self.courier.forget()
+
+    def _act(self, now: int, *, account_sid: str | None = None, **named: Any) -> Act:
         return Act(
             store=self.store,
             now=now,
             account_sid=account_sid or self.courier.account_sid,
             carrier=self.carrier,
-            count=count,
+            meter=self._meter,
             **named,
         )
 
@@ -188,3 +229,5 @@ class Engine:
         self.store.insert("accounts", {"sid": new_sid("AC"), **dates, **(hooks if self.webhook_url else {})})
         service = make(SERVICES, act, {}, {"FriendlyName": ["Default Conversations Service"]})
         self.store.update("services", service.get("id"), {"is_default": 1})
+        if self.seed is not None:
+            plant(self.seed, act)

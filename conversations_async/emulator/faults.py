@@ -22,6 +22,8 @@ from attrs import asdict, define, field, fields, frozen
 Reset = Literal["before", "during", "after"]
 Body = Literal["truncated", "malformed"]
 
+#: Under which a refusal carries its code.
+CODE: Final = web.ResponseKey("code", int)
 #: Into how many pieces a slow answer is cut at most.
 _PIECES: Final = 50
 #: How long half an answer gets to arrive, in seconds, for a reset may discard what is still on its way.
@@ -357,7 +359,9 @@ def _refusal(fault: Fault, status: int) -> web.Response:
         "status": status,
     }
     headers = {} if fault.retry_after is None else {"Retry-After": f"{fault.retry_after:g}"}
-    return web.json_response(body, status=status, headers=headers)
+    response = web.json_response(body, status=status, headers=headers)
+    response[CODE] = code
+    return response
 
 
 def _spoil(fault: Fault, answer: web.StreamResponse, *, is_bare: bool) -> web.StreamResponse:

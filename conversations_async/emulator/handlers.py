@@ -62,7 +62,7 @@ class _Call:
         limited = self.resource.limited(verb)
         one = None if limited is None else self.place.above.get(limited, row)
         if limited is not None and one is not None:
-            self.act.count(limited, one["id"])
+            self.act.meter.count(limited, one["id"], self.act.now)
 
 
 def answer(act: Act, endpoint: Endpoint, verb: Verb, request: Request) -> _Answer:
@@ -86,8 +86,10 @@ def make(
     above: Mapping[str, Row],
     form: Mapping[str, Sequence[str]],
     file: bytes | bytearray = b"",
+    *,
+    sid: str | None = None,
 ) -> Change:
-    """Create a row by the rules, within the transaction under way.
+    """Create a row by the rules, within the transaction under way; a SID that is given must be free.
 
     Raises:
         RequestError: The rules refuse it.
@@ -98,7 +100,7 @@ def make(
     values.setdefault("updated", values["created"])
     change = Change(act=act, above=above, row=None, values=values, file=file)
     _apply(resource, Verb.CREATE, change)
-    row = {**values, "sid": new_sid(resource.prefix), "parent": _parent(resource, above)}
+    row = {**values, "sid": sid or new_sid(resource.prefix), "parent": _parent(resource, above)}
     _conclude(resource, Verb.CREATE, change, act.store.insert(resource.stored, row))
     return change
 
@@ -191,6 +193,8 @@ def _list(call: _Call) -> _Answer:
                 (narrowing.wire, value if isinstance(value, str) else text)
                 for value, text in zip(values, texts, strict=True)
             ]
+        elif narrowing.absent is not None:
+            tests.append((narrowing.column, narrowing.comparison, narrowing.absent))
     resource.narrow(narrowed)
     found = call.store.page(
         resource.table,
@@ -262,16 +266,22 @@ def _tell(resource: Resource, verb: Verb, act: Act, above: Mapping[str, Row], ro
     """Ask the hook before, and tell those after, of a row as it will be, or was at the end."""
     if resource.noun is None or not act.is_announced:
         return
-    told = resource.tell(row, above)
-    told["DateCreated"] = webhook_time(row["created"])
-    told["DateUpdated"] = webhook_time(row["updated"])
-    told["DateRemoved"] = webhook_time(act.now)
+    told = {**act.origin, **tell(resource, row, above), "DateRemoved": webhook_time(act.now)}
     heard = {**above, resource.stored: row}
     before, after = (f"on{resource.noun}{ending}" for ending in _ENDINGS[verb])
     if before in EVENTS:
         act.before(before, told, heard)
     if after in EVENTS:
         act.after(after, told, heard)
+
+
+def tell(resource: Resource, row: Row, above: Mapping[str, Row]) -> dict[str, str | None]:
+    """All that an event could tell of a row, dates included."""
+    return {
+        **resource.tell(row, above),
+        "DateCreated": webhook_time(row["created"]),
+        "DateUpdated": webhook_time(row["updated"]),
+    }
 
 
 _ENDINGS: Final = {

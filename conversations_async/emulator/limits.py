@@ -3,7 +3,7 @@
 from collections import deque
 from typing import Any, Final
 
-from attrs import frozen
+from attrs import asdict, frozen
 
 from .errors import RequestError
 
@@ -20,23 +20,40 @@ class Limits:
         per_service: In one service, conversations made and deleted, and writes to users and roles, a second.
             Documented: 30.
         concurrency: Requests at once. The API's own figure is not published; this one is assumed.
+        participants: In one conversation. Documented: 1000.
+        phones: Participants of one conversation that are not on chat. Documented: 50.
+        conversations: Open ones that one identity takes part in. Documented: 1000.
     """
 
     per_conversation: int | None = 30
     per_service: int | None = 30
     concurrency: int | None = 100
+    participants: int | None = 1000
+    phones: int | None = 50
+    conversations: int | None = 1000
 
     def __attrs_post_init__(self) -> None:
-        for name in ("per_conversation", "per_service", "concurrency"):
-            value = getattr(self, name)
+        for name, value in asdict(self).items():
             if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
                 raise ValueError(f"{name} must be a whole number of at least 1, or None, not {value!r}")
+
+
+#: Of everything as much as anybody likes.
+NO_LIMITS: Final = Limits(
+    per_conversation=None,
+    per_service=None,
+    concurrency=None,
+    participants=None,
+    phones=None,
+    conversations=None,
+)
 
 
 class Meter:
     """Counts what has been written in the last second."""
 
     def __init__(self, limits: Limits) -> None:
+        self.limits = limits
         self._allowed: dict[str, int | None] = {
             "conversations": limits.per_conversation,
             "services": limits.per_service,
@@ -58,10 +75,16 @@ class Meter:
         writes.append(now)
 
 
-def read_limits(value: Any) -> Limits | None:
-    """Take limits, or True for the documented ones."""
+#: Lets everything pass.
+UNLIMITED: Final = Meter(NO_LIMITS)
+
+
+def read_limits(value: Any) -> Limits:
+    """Take limits, True for the documented ones, or None for none."""
+    if isinstance(value, Limits):
+        return value
     if value is True:
         return Limits()
-    if value is None or value is False or isinstance(value, Limits):
-        return value or None
+    if value is None or value is False:
+        return NO_LIMITS
     raise ValueError(f"limits must be Limits, True or None, not {value!r}")

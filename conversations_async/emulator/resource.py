@@ -5,6 +5,7 @@ in it knows of HTTP. To add a resource is to write one, with its rules, to list 
 ``resources/__init__.py``, and to give it a table in ``store.py``.
 """
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum, auto
 from typing import Any, Final
@@ -60,6 +61,8 @@ class Filter(Param):
     """
 
     comparison: str = "="
+    #: What the column is compared with where the query says nothing; None: nothing.
+    absent: Any = None
 
 
 #: For whom the writes to a table are counted.
@@ -68,6 +71,7 @@ _COUNTED: Final = {
     "members": "conversations",
     "messages": "conversations",
     "users": "services",
+    "chat_users": "services",
     "roles": "services",
 }
 
@@ -142,6 +146,17 @@ def is_free(table: str, column: str, *, below: str, code: int) -> Rule:
         holder = change.store.find(table, parent=change.above[below]["id"], **{column: wanted})
         if holder is not None and (change.row is None or holder["id"] != change.row["id"]):
             raise RequestError(code)
+
+    return rule
+
+
+def as_json(*columns: str) -> Rule:
+    """Make the rule that lists are kept as JSON: each value once, in the order in which they were given."""
+
+    def rule(change: Change) -> None:
+        for column in columns:
+            if column in change.values:
+                change.values[column] = json.dumps(list(dict.fromkeys(change.values[column])))
 
     return rule
 
@@ -254,7 +269,7 @@ class Resource:
 
     def limited(self, verb: Verb) -> str | None:
         """For whom a write is counted where writes are limited: one conversation, one service, or nobody."""
-        if self.table == "conversations":
+        if self.stored == "conversations":
             return "conversations" if verb is Verb.UPDATE else "services"
         return _COUNTED.get(self.table)
 

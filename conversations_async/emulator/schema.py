@@ -8,7 +8,7 @@ from typing import Final
 
 #: Tells an emulator's file from any other SQLite file ("Conv" in ASCII).
 APPLICATION_ID: Final = 0x436F6E76
-VERSION: Final = 3
+VERSION: Final = 4
 _COMMON: Final = """id INTEGER PRIMARY KEY AUTOINCREMENT,
     sid TEXT NOT NULL UNIQUE,
     created INTEGER NOT NULL,
@@ -164,6 +164,7 @@ CREATE TABLE participants (
 );
 CREATE INDEX participants_listed ON participants (parent, id);
 CREATE INDEX participants_identified ON participants (identity);
+CREATE INDEX participants_addressed ON participants (address) WHERE address IS NOT NULL;
 CREATE INDEX participants_paired ON participants (address, proxy_address);
 CREATE INDEX participants_bound ON participants (parent)
     WHERE address IS NOT NULL OR projected_address IS NOT NULL;
@@ -219,6 +220,16 @@ CREATE INDEX receipts_listed ON receipts (parent, id);
 CREATE INDEX receipts_due ON receipts (due) WHERE due IS NOT NULL;
 -- Each row of these views has the id of the participant or binding that a write to it changes.
 CREATE VIEW members AS SELECT * FROM participants WHERE identity IS NOT NULL;
+CREATE VIEW channels AS SELECT conversations.*,
+        (SELECT count(*) FROM members WHERE members.parent = conversations.id) AS members_count,
+        (SELECT count(*) FROM messages WHERE messages.parent = conversations.id) AS messages_count
+    FROM conversations;
+-- A CROSS JOIN keeps its order: by identity first, for a service has more conversations than anybody joins.
+CREATE VIEW chat_users AS SELECT users.*,
+        (SELECT count(*) FROM participants CROSS JOIN conversations ON conversations.id = participants.parent
+            WHERE participants.identity = users.identity AND conversations.parent = users.parent)
+            AS joined_channels_count
+    FROM users;
 CREATE VIEW user_conversations AS SELECT
         participants.id, users.id AS parent, conversations.sid, conversations.unique_name,
         conversations.friendly_name, conversations.state, conversations.attributes, conversations.created_by,

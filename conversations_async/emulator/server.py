@@ -2,9 +2,8 @@
 
 import asyncio
 import os
-import sqlite3
 import threading
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
@@ -12,17 +11,22 @@ from typing import Any, Final, Self, TypeVar
 from aiohttp import web
 from attrs import define, field
 
-from .app import ENGINE, FAULTS, RECORDER, RequestRecord, create_app
+from .acts import Act
+from .app import CONTROL, ENGINE, FAULTS, RECORDER, RequestRecord, create_app
 from .carrier import Carrier
 from .clock import Clock
 from .engine import Engine
 from .faults import Faults
+from .inbound import Delivered, Message, deliver
 from .limits import Limits
+from .seeds import read_from
 from .webhooks import WebhookCall
 
 _T = TypeVar("_T")
 
 _PORTS: Final = range(1 << 16)
+#: Where the first row is somebody's, and not the account's own.
+_MADE: Final = ("conversations", "users", "credentials", "addresses", "bindings", "media")
 #: How long ``close`` waits for requests that are being served, in seconds. None takes more than a moment.
 _PATIENCE: Final = 1.0
 
@@ -31,7 +35,7 @@ _PATIENCE: Final = 1.0
 class Snapshot:
     """All data of an emulator, as they were at one moment."""
 
-    _image: sqlite3.Connection = field(repr=False)
+    _image: bytes = field(repr=False)
 
 
 class Emulator:
@@ -62,7 +66,9 @@ class Emulator:
             enabled, too. By default they are asked about inbound messages and chat users only.
         drain: How long the end waits for the webhooks that are left, in seconds. Then they are dropped.
         random_seed: Begins the random numbers of the faults.
+        seed: What is there from the start in a database that is new; see ``seed``.
         on_request: Is told of each request, in the emulator's thread.
+        on_webhook: Is told of each webhook that was called, or was to be.
 
     Raises:
         ValueError: An argument is wrong; the text names it and holds no secret.
@@ -84,7 +90,9 @@ class Emulator:
         webhooks_before_rest: bool = False,
         drain: float = 0.0,
         random_seed: int = 0,
+        seed: Mapping[str, Any] | str | os.PathLike[str] | None = None,
         on_request: Callable[[RequestRecord], None] | None = None,
+        on_webhook: Callable[[WebhookCall], None] | None = None,
     ) -> None:
         if not host:
             raise ValueError("host must not be empty")
@@ -102,9 +110,11 @@ class Emulator:
             webhooks_before_rest=webhooks_before_rest,
             drain=drain,
             random_seed=random_seed,
+            seed=seed,
         )
         self._engine = self._app[ENGINE]
         self._app[RECORDER].listener = on_request
+        self._engine.courier.listener = on_webhook
         self._host = host
         self._port = port
         self._runner: web.AppRunner | None = None
@@ -124,6 +134,16 @@ class Emulator:
             raise RuntimeError("the emulator is not running")
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"http://{host}:{self._runner.addresses[0][1]}"
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing in it but what every account begins with."""
+
+        def look(act: Act) -> bool:
+            found = act.store.find("services", is_default=0)
+            return found is None and all(act.store.find(table) is None for table in _MADE)
+
+        return self._running().look(look)
 
     @property
     def requests_served(self) -> int:
@@ -167,6 +187,61 @@ class Emulator:
         async with asyncio.timeout(within):
             await self._in_loop(self._engine.courier.settled())
 
+    async def deliver(
+        self,
+        *,
+        from_: str,
+        to: str | None = None,
+        conversation: str | None = None,
+        service: str | None = None,
+        body: str | None = None,
+        attributes: Mapping[str, Any] | str | None = None,
+        channel_metadata: Mapping[str, Any] | None = None,
+        media: bytes | None = None,
+        content_type: str = "image/jpeg",
+        filename: str | None = None,
+    ) -> Delivered | None:
+        """Send a message from the outside world: from a phone, or as a chat user.
+
+        A phone's message goes into the open conversation in which a participant has this pair of addresses;
+        where there is none, an address configuration for ``to`` makes one. All webhooks are called, and the
+        pre-action ones asked.
+
+        Args:
+            from_: The phone's address, such as ``+15558675310`` or ``whatsapp:+15558675310``; or the identity
+                of a chat user, who must be a participant.
+            to: The address that the phone sends to.
+            conversation: Instead of ``to``: the SID or unique name of the conversation that a user writes in.
+            service: The SID of that conversation's service; otherwise it is the default one.
+            body: The text.
+            attributes: Those of the message: a mapping or JSON.
+            channel_metadata: What the channel adds, which ``ChannelMetadata`` of the message shows.
+            media: A file, instead of the text or besides it.
+            content_type: Its media type.
+            filename: Its name.
+
+        Returns:
+            Where it has arrived; None if a pre-action hook refused it.
+
+        Raises:
+            ValueError: The arguments do not fit each other.
+            LookupError: There is no such conversation, and nothing that makes one.
+            RequestError: The rules refuse it, such as 50504 for a body that is too long.
+        """
+        message = Message(
+            from_=from_,
+            to=to,
+            conversation=conversation,
+            service=service,
+            body=body,
+            attributes=attributes,
+            channel_metadata=channel_metadata,
+            media=media,
+            content_type=content_type,
+            filename=filename,
+        )
+        return await self._in_loop(deliver(self._engine, message))
+
     def snapshot(self) -> Snapshot:
         """Keep all data as they are now, for ``restore``."""
         return Snapshot(self._running().image())
@@ -175,21 +250,38 @@ class Emulator:
         """Bring all data back to a snapshot. Clock, faults and logs stay as they are."""
         self._running().restore(snapshot._image)  # noqa: SLF001 - it is this module's
 
+    def seed(self, data: Mapping[str, Any] | str | os.PathLike[str]) -> dict[str, str]:
+        """Make everything in a seed, by the API's rules, or nothing. No webhook hears of it.
+
+        ``emulator.seed({"conversations": [{"unique_name": "support", "messages": [{"body": "Ahoy!"}]}]})``
+
+        Args:
+            data: An object of JSON, or the path of a file that holds one. Its names are those of the
+                collections and, inside, of their parameters, as the client spells them.
+
+        Returns:
+            The SIDs by place, such as ``conversations[0].messages[0]``.
+
+        Raises:
+            ValueError: Something in it is wrong, or refused. The line begins with the place.
+        """
+        return self._running().plant(read_from(data))
+
     def reset(self) -> None:
-        """Be as if just started: no data but a default service, no faults, empty logs, and the real time."""
+        """Be as if just started: the data of the start, no faults, empty logs, and the real time.
+
+        Raises:
+            ValueError: The database is a file that held data already when this started.
+        """
         self._running()
-        self._engine.clock.reset()
-        self.restore(self._pristine)
-        self._engine.carrier.reset()
-        self._engine.courier.forget()
-        self.faults.reset()
-        self._app[RECORDER].forget()
+        self._app[CONTROL].reset()
 
     async def start(self) -> None:
         """Open the database and listen.
 
         Raises:
-            ValueError: The database cannot be used or is not an emulator's. It has not been changed.
+            ValueError: The database cannot be used or is not an emulator's, or the rules refuse the seed.
+                It has not been changed.
             OSError: The address cannot be listened on.
             RuntimeError: The emulator has been started before; each one starts once.
         """
@@ -207,7 +299,6 @@ class Emulator:
             where = f"{self._host}:{self._port}"
             raise OSError(error.errno, f"cannot listen on {where}: {error.strerror or error}") from error
         self._runner, self._loop = runner, asyncio.get_running_loop()
-        self._pristine = self.snapshot()
 
     async def close(self) -> None:
         """Stop listening and close the database. Closing twice does no harm."""

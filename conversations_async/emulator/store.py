@@ -7,7 +7,7 @@ never from a request; values are always bound.
 import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any, Final
 
 from .schema import APPLICATION_ID, SCHEMA, VERSION
@@ -16,6 +16,7 @@ Row = sqlite3.Row
 
 #: What a row shows beside its own columns.
 _COMPUTED: Final[Mapping[str, str]] = {
+    "accounts": ", (SELECT sid FROM services WHERE is_default) AS default_service_sid",
     "messages": ", (SELECT group_concat(status) FROM receipts WHERE parent = messages.id) AS deliveries",
     "media": """, (SELECT sid FROM messages WHERE media_sid = media.sid) AS message_sid,
         (SELECT conversations.sid FROM conversations JOIN messages ON messages.parent = conversations.id
@@ -160,15 +161,20 @@ class Store:
         )
         return min(map(tuple, self._db.execute(sql).fetchall()), default=None)
 
-    def image(self) -> sqlite3.Connection:
-        """Copy everything, as it is now, into a database in memory."""
-        image = sqlite3.connect(":memory:", check_same_thread=False)
-        self._db.backup(image)
-        return image
+    def image(self) -> bytes:
+        """Copy everything, as it is now."""
+        with closing(sqlite3.connect(":memory:")) as copy:
+            self._db.backup(copy)
+            image = bytearray(copy.serialize())
+        # SQLite's documentation: memory knows no WAL mode, which these two bytes tell of.
+        image[18:20] = b"\1\1"
+        return bytes(image)
 
-    def restore(self, image: sqlite3.Connection) -> None:
+    def restore(self, image: bytes) -> None:
         """Bring everything back to what an image holds."""
-        image.backup(self._db)
+        with closing(sqlite3.connect(":memory:")) as copy:
+            copy.deserialize(image)
+            copy.backup(self._db)
 
     def write_content(self, media: int, content: bytes | bytearray) -> None:
         """Keep the content of a file."""
@@ -187,6 +193,22 @@ class Store:
         bound = "(address IS NOT NULL OR projected_address IS NOT NULL)"
         sql = f"{_select('participants')} WHERE parent = ? AND {bound}"
         return self._db.execute(sql, (conversation,)).fetchall()
+
+    def crowd(self, conversation: int) -> tuple[int, int]:
+        """Count the participants of a conversation: all, and those that are not on chat."""
+        sql = "SELECT count(*), count(*) - count(identity) FROM participants WHERE parent = ?"
+        everybody, phones = self._db.execute(sql, (conversation,)).fetchone()
+        return everybody, phones
+
+    def rooms(self, service: int, identity: str) -> int:
+        """Count the open conversations of a service in which an identity takes part."""
+        sql = (
+            # from the few conversations of one identity, and not from all of the service
+            "SELECT count(*) FROM participants CROSS JOIN conversations "
+            "ON conversations.id = participants.parent "
+            "WHERE identity = ? AND conversations.parent = ? AND state <> 'closed'"
+        )
+        return int(self._db.execute(sql, (identity, service)).fetchone()[0])
 
     def conversation_with_pair(self, address: str, proxy_address: str, *, ignore: int | None) -> Row | None:
         """Fetch the conversation, not closed, in which another participant than ``ignore`` has this pair."""

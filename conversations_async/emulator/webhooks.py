@@ -15,7 +15,7 @@ import re
 import threading
 import uuid
 from collections import deque
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from fnmatch import fnmatchcase
 from typing import Any, Final
 from urllib.parse import parse_qsl, urlencode
@@ -102,6 +102,11 @@ def allowed_hosts(url: str | None, hosts: Collection[str]) -> tuple[str, ...]:
     return (*hosts, parsed.host)
 
 
+def bare(url: str) -> str:
+    """Leave out what may be secret in a URL: its credentials, and its query."""
+    return str(URL(url, encoded=True).with_user(None).with_query(None)) if url else url
+
+
 def sign(url: str, form: Mapping[str, str], token: str) -> str:
     """Make the ``X-Twilio-Signature`` of a request; ``form`` is what stands in the body, not in the URL."""
     data = url + "".join(name + form[name] for name in sorted(form))
@@ -117,11 +122,16 @@ class Courier:
     """
 
     def __init__(self, *, account_sid: str | None, auth_token: str | None, hosts: Collection[str]) -> None:
-        self.account_sid, self._auth_token = account_sid or _NOBODY[0], auth_token or _NOBODY[1]
+        self._began_as = account_sid or _NOBODY[0], auth_token or _NOBODY[1]
+        self.account_sid, self._auth_token = self._began_as
         self._is_fixed = account_sid is not None
+        #: Is told of each call.
+        self.listener: Callable[[WebhookCall], None] | None = None
         self._hosts = tuple(hosts)
         self._lanes: dict[tuple[str, str], _Lane] = {}
         self._log: deque[WebhookCall] = deque(maxlen=_REMEMBERED)
+        #: How often the log was emptied. A call that was made before does not come into it after that.
+        self._era = 0
         self._lock = threading.Lock()
         self._under_way = 0
         self._idle = asyncio.Event()
@@ -167,9 +177,12 @@ class Courier:
         self._loop = None
 
     def forget(self) -> None:
-        """Empty the log, and drop what has not been called yet."""
+        """Drop what has not been called yet, empty the log, and speak for nobody but the own account."""
         with self._lock:
+            self._era += 1
             self._log.clear()
+        if not self._is_fixed:
+            self.account_sid, self._auth_token = self._began_as
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._drop)
 
@@ -249,7 +262,7 @@ class Courier:
             total=_seconds(told.get("rt"), _LONGEST_MS["rt"]),
             sock_connect=_seconds(told.get("ct"), _LONGEST_MS["ct"]),
         )
-        token = str(uuid.uuid4())
+        token, era = str(uuid.uuid4()), self._era
         reply, error, attempt = None, None, 0
         for attempt in range(retries + 1):
             reply, error, kind = await self._attempt(url, call, attempt, token, times)
@@ -257,6 +270,7 @@ class Courier:
                 break
         self._note(
             call,
+            era=era,
             error=error,
             attempts=attempt + 1,
             status=None if reply is None else reply.status,
@@ -300,7 +314,7 @@ class Courier:
             return None, f"no answer: {failure}", "ct"
         return reply, None, f"{reply.status // 100}xx" if reply.status >= 400 else None
 
-    def _note(self, call: Call, **outcome: Any) -> None:
+    def _note(self, call: Call, *, era: int | None = None, **outcome: Any) -> None:
         url = None if call.url is None else call.url.partition("#")[0]
         noted = WebhookCall(
             event=call.event,
@@ -312,9 +326,14 @@ class Courier:
             **outcome,
         )
         with self._lock:
+            if era not in {None, self._era}:
+                return
             self._log.append(noted)
+        if self.listener is not None:
+            self.listener(noted)
         if noted.error is not None or (noted.status or 0) >= 400:
-            _logger.warning("webhook %s to %s: %s", noted.event, url, noted.error or f"HTTP {noted.status}")
+            said = noted.error or f"HTTP {noted.status}"
+            _logger.warning("webhook %s to %s: %s", noted.event, bare(url or ""), said)
 
     def _may_call(self, url: str) -> bool:
         host = URL(url).host or ""

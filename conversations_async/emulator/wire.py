@@ -10,6 +10,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NoReturn, TypeVar
 
+from yarl import URL
+
 from .errors import RequestError
 
 _T = TypeVar("_T")
@@ -107,15 +109,29 @@ def identity(value: str) -> str:
 
 
 def choice(*allowed: str) -> Callable[[str], str]:
-    """Read one of a few words; upper and lower case are the same."""
+    """Read one of a few words, as it is spelled here; upper and lower case are the same."""
+    words = {word.lower(): word for word in allowed}
 
     def parse(value: str) -> str:
-        word = value.lower()
-        if word not in allowed:
+        word = words.get(value.lower())
+        if word is None:
             raise ValueError(value)
         return word
 
     return parse
+
+
+def flag(value: str) -> bool:
+    """Read ``true`` or ``false``."""
+    return choice("true", "false")(value) == "true"
+
+
+def web_address(value: str) -> str | None:
+    """Read an absolute URL that can be called; an empty text removes it."""
+    url = URL(value)
+    if value and (url.scheme not in {"http", "https"} or not url.host):
+        raise ValueError(value)
+    return value or None
 
 
 def media_type(value: str) -> str:

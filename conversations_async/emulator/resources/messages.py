@@ -18,6 +18,9 @@ from .conversations import (
 _LINKS: Final = {"delivery_receipts": "Receipts", "channel_metadata": "ChannelMetadata"}
 _MEDIA: Final = ("sid", "size", "content_type", "filename")
 _IN_EVENTS: Final = ("Sid", "Size", "ContentType", "Filename")
+_MOST_VARIABLES: Final = 100
+_LONGEST_KEY: Final = 16
+_LONGEST_VARIABLE: Final = 256
 #: Which receipts count for each status: a message that was delivered has been sent, too, and one that was
 #: read has been delivered. The API's example bears this out for ``sent``.
 _REACHED: Final = {
@@ -185,8 +188,16 @@ def tell_delivery(act: Act, receipt: Row, message: Row | None, above: Mapping[st
 
 
 def _content_variables(value: str) -> str:
-    if not isinstance(parse_json(value), dict):
+    variables = parse_json(value)
+    if not isinstance(variables, dict):
         raise ValueError(value)  # noqa: TRY004 - the parsers' word for a malformed value
+    # Documented: the three limits. Assumed: which of the codes is for their number.
+    if len(variables) > _MOST_VARIABLES:
+        raise RequestError(50529)
+    if any(len(key) > _LONGEST_KEY for key in variables):
+        raise RequestError(50540)
+    if any(len(str(text)) > _LONGEST_VARIABLE for text in variables.values()):
+        raise RequestError(50541)
     return value
 
 

@@ -31,18 +31,23 @@ _IN_EVENTS: Final = ("Address", "ProxyAddress", "ProjectedAddress")
 
 
 def _show(row: Row, place: Place) -> dict[str, Any]:
-    binding = {part: row[part] for part in _BINDING if row[part] is not None}
     return {
         **place.frame(row),
         **place.service(),
         "conversation_sid": place.above["conversations"]["sid"],
         "identity": row["identity"],
         "attributes": row["attributes"],
-        "messaging_binding": {"type": channel(next(iter(binding.values()))), **binding} if binding else None,
+        "messaging_binding": show_binding(row),
         "role_sid": row["role_sid"],
         "last_read_message_index": row["last_read_message_index"],
         "last_read_timestamp": timestamp(row["last_read_timestamp"]),
     }
+
+
+def show_binding(row: Row) -> dict[str, Any] | None:
+    """Show the addresses of a participant; None for one who has none."""
+    binding = {part: row[part] for part in _BINDING if row[part] is not None}
+    return {"type": channel(next(iter(binding.values()))), **binding} if binding else None
 
 
 def _tell(row: Row, above: Mapping[str, Row]) -> dict[str, str | None]:
@@ -115,7 +120,8 @@ def _pair_is_free(change: Change) -> None:
         raise RequestError(50416, conversation["sid"])
 
 
-def _date_the_reading(change: Change) -> None:
+def date_the_reading(change: Change) -> None:
+    """Let a read horizon that is set be dated, and one that is removed lose its date."""
     if "last_read_message_index" in change.values:
         unread = change.values["last_read_message_index"] is None
         change.values.setdefault("last_read_timestamp", None if unread else change.now)
@@ -128,8 +134,31 @@ def _know_user(change: Change) -> None:
         make(USERS, change.act, change.above, {"Identity": [who]})
 
 
+def fits(change: Change) -> None:
+    """Refuse one participant more than the limits allow, where there are any."""
+    limits = change.act.meter.limits
+    if limits.participants is not None or limits.phones is not None:
+        everybody, phones = change.store.crowd(change.above["conversations"]["id"])
+        if everybody >= (limits.participants or everybody + 1):
+            raise RequestError(50417)
+        if change.get("identity") is None and phones >= (limits.phones or phones + 1):
+            raise RequestError(50418)
+    if limits.conversations is not None and change.get("identity") is not None:
+        rooms = change.store.rooms(change.above["services"]["id"], change.get("identity"))
+        if rooms >= limits.conversations:
+            raise RequestError(50214)
+
+
 def _take_role(change: Change) -> None:
     change.values.setdefault("role_sid", change.above["services"]["participant_role_sid"])
+
+
+def _use_up_invite(change: Change) -> None:
+    # Chat's invites wait for a participant, whichever API lets it in.
+    conversation, who = change.above["conversations"]["id"], change.get("identity")
+    invite = who and change.store.find("invites", parent=conversation, identity=who)
+    if invite:
+        change.store.delete("invites", invite["id"])
 
 
 _role_exists = role_exists("conversation", 50109)
@@ -142,6 +171,11 @@ _ROLE: Final = Param("RoleSid", "role_sid", sid("RL"))
 _proxy_address = address(empty=50412, malformed=50408)
 # No code speaks of a projected address that is malformed; 50407 is the one for addresses.
 _projected_address = address(empty=50434, malformed=50407)
+#: How far a participant has read.
+READING: Final = (
+    Param("LastReadMessageIndex", "last_read_message_index", or_null(integer), 50421),
+    Param("LastReadTimestamp", "last_read_timestamp", or_null(parse_timestamp), 50405),
+)
 
 PARTICIPANTS: Final = Resource(
     path="Participants",
@@ -167,8 +201,7 @@ PARTICIPANTS: Final = Resource(
         *DATES,
         _ATTRIBUTES,
         _ROLE,
-        Param("LastReadMessageIndex", "last_read_message_index", or_null(integer), 50421),
-        Param("LastReadTimestamp", "last_read_timestamp", or_null(parse_timestamp), 50405),
+        *READING,
     ),
     rules={
         Verb.CREATE: (
@@ -176,6 +209,7 @@ PARTICIPANTS: Final = Resource(
             _binding_holds,
             _identity_is_free,
             _pair_is_free,
+            fits,
             _role_exists,
             _take_role,
         ),
@@ -185,11 +219,11 @@ PARTICIPANTS: Final = Resource(
             _binding_still_holds,
             _identity_is_free,
             _pair_is_free,
-            _date_the_reading,
+            date_the_reading,
         ),
         Verb.DELETE: (conversation_is_open,),
     },
-    effects={Verb.CREATE: (_know_user, wake_conversation), Verb.UPDATE: (_know_user,)},
+    effects={Verb.CREATE: (_know_user, _use_up_invite, wake_conversation), Verb.UPDATE: (_know_user,)},
     noun="Participant",
     tell=_tell,
 )

@@ -98,16 +98,16 @@ def make_roles(change: Change) -> None:
     change.store.update("services", service, defaults)
 
 
-def role_exists(kind: str, code: int) -> Rule:
+def role_exists(kind: str, code: int, *, column: str = "role_sid", absent: int = 50100) -> Rule:
     """Make the rule that a role which is given by its SID is one of the service, and of a type."""
 
     def rule(change: Change) -> None:
-        sid = change.values.get("role_sid")
+        sid = change.values.get(column)
         if sid is None:
             return
         role = change.store.find("roles", parent=change.above["services"]["id"], sid=sid)
         if role is None:
-            raise RequestError(50100)
+            raise RequestError(absent)
         if role["type"] != kind:
             raise RequestError(code)
 

@@ -4,7 +4,7 @@ import json
 from typing import Any, Final
 
 from ..errors import RequestError, malformed
-from ..resource import Change, Param, Place, Resource, Verb
+from ..resource import Change, Param, Place, Resource, Verb, as_json
 from ..store import Row
 from ..wire import choice, text
 from .permissions import PERMISSIONS
@@ -30,8 +30,7 @@ def check_permissions(change: Change) -> None:
         return
     if not PERMISSIONS[change.get("type")].issuperset(permissions):
         raise RequestError(50104)
-    # Each once, in the order in which they were given.
-    change.values["permissions"] = json.dumps(list(dict.fromkeys(permissions)))
+    as_json("permissions")(change)
 
 
 def _permission(value: str) -> str:

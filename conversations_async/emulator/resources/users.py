@@ -19,7 +19,8 @@ def _show(row: Row, place: Place) -> dict[str, Any]:
         "identity": row["identity"],
         "friendly_name": row["friendly_name"],
         "attributes": row["attributes"],
-        # As the API shows them where the service does not watch who is reachable.
+        # Documented for those who were never online, nor had a push registration, with or without
+        # reachability: nobody is ever connected here.
         "is_online": None,
         "is_notifiable": None,
     }

@@ -1,0 +1,136 @@
+"""What does the command ``emulator`` do with an emulator: run it, and show what happens to it?"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from contextlib import suppress
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from rich.cells import cell_len, set_cell_size
+from rich.text import Text
+
+from ._terminal import Terminal, one_line
+from .emulator import documents, webhooks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from .emulator import Emulator, RequestRecord, WebhookCall
+
+_logger: Final = logging.getLogger(__name__)
+
+#: The columns that an operation gets, so that what stands left of it stands in columns, too.
+_OPERATION: Final = 20
+#: A path or an address is not cut below this, and a line gets longer instead.
+_LEAST: Final = 12
+_COLOURS: Final = {2: "green", 3: "cyan", 4: "yellow", 5: "red"}
+
+
+class Log:
+    """Shows each request, and each webhook that is called, as a line of the terminal's width.
+
+    Credentials, queries and bodies are never shown.
+    """
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
+
+    def request(self, record: RequestRecord) -> None:
+        """Show a request: when, what, the status, the error's code or the operation, and how long it took."""
+        what = str(record.code or record.operation or "")
+        end = Text.assemble(
+            _status(record.status), f" {what:<{_OPERATION}} ", (f"{_duration(record.seconds):>7}", "dim")
+        )
+        self._line(Text(f"{one_line(record.method):<6} "), record.path, end)
+
+    def webhook(self, call: WebhookCall) -> None:
+        """Show a webhook: when, the event, where it went, and the status or why there is none."""
+        where = f"Studio flow {call.flow_sid}" if call.url is None else webhooks.bare(call.url)
+        if call.error is not None:
+            end = one_line(call.error), "red"
+        elif call.url is None:
+            end = "noted, not called", "dim"
+        else:
+            end = _status(call.status)
+        self._line(Text(f"→ {call.event} ", "magenta"), where, Text(*end))
+
+    def _line(self, begin: Text, middle: str, end: Text) -> None:
+        now = Text(f"{datetime.now().astimezone():%H:%M:%S} ", "dim")
+        width = self._terminal.width
+        room = width - now.cell_len - begin.cell_len - end.cell_len - 1
+        with suppress(OSError):  # a terminal that is gone is no reason to stop
+            self._terminal.print(
+                Text.assemble(now, begin, _fit(one_line(middle), max(room, _LEAST)), " ", end),
+                no_wrap=True,
+                overflow="ellipsis",
+            )
+
+
+def apply(path: Path, take: Callable[[Any], object]) -> None:
+    """Hand over what is in a file of JSON.
+
+    Raises:
+        ValueError: It cannot be read, or is refused; the line begins with the file.
+    """
+    content = documents.load(path)
+    try:
+        take(content)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+async def serve(emulator: Emulator, *, seed: Path | None = None) -> None:
+    """Run an emulator until SIGINT or SIGTERM; a second one does not wait for the webhooks that are left.
+
+    Raises:
+        ValueError: The database or the seed is wrong; nothing of the seed is applied.
+        OSError: The address cannot be listened on.
+    """
+    stop, loop, serving = asyncio.Event(), asyncio.get_running_loop(), asyncio.current_task()
+
+    def end() -> None:
+        if stop.is_set() and serving is not None:
+            serving.cancel()
+        stop.set()
+
+    async with emulator:
+        if seed is not None and emulator.is_empty:
+            apply(seed, emulator.seed)
+        elif seed is not None:
+            _logger.warning("the database has data already: %s is left out", seed)
+        with suppress(NotImplementedError):  # Windows has none; there, Ctrl-C is a KeyboardInterrupt
+            for number in signal.SIGINT, signal.SIGTERM:
+                loop.add_signal_handler(number, end)
+        # whoever starts it waits for this line
+        print(f"listening on {emulator.url}", flush=True)  # noqa: T201  # rich would wrap it
+        await stop.wait()
+
+
+def log_to_terminal() -> Log | None:
+    """Give the log, if somebody watches: in a pipe or a file there is none."""
+    if not sys.stdout.isatty():
+        return None
+    # it shows what these would say on the same terminal
+    logging.getLogger(webhooks.__name__).setLevel(logging.ERROR)
+    return Log(Terminal(highlight=False))
+
+
+def _status(status: int | None) -> tuple[str, str]:
+    return ("---", "red") if status is None else (str(status), _COLOURS.get(status // 100, ""))
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds * 1000:.1f}ms" if seconds < 1 else f"{seconds:.1f}s"
+
+
+def _fit(text: str, room: int) -> str:
+    """Pad to a width, or cut the middle out: the ends of a path tell most."""
+    if cell_len(text) <= room:
+        return set_cell_size(text, room)
+    tail = room // 2
+    return set_cell_size(text, room - tail - 1) + "…" + set_cell_size(text[::-1], tail)[::-1]
