@@ -99,9 +99,7 @@ async def serve(emulator: Emulator, *, seed: Path | None = None) -> None:
         stop.set()
 
     async with emulator:
-        if seed is not None and emulator.is_empty:
-            apply(seed, emulator.seed)
-        elif seed is not None:
+        if seed is not None and not emulator.is_new:
             _logger.warning("the database has data already: %s is left out", seed)
         with suppress(NotImplementedError):  # Windows has none; there, Ctrl-C is a KeyboardInterrupt
             for number in signal.SIGINT, signal.SIGTERM:

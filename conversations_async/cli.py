@@ -132,6 +132,7 @@ def emulator(
             webhook_hosts=webhook_host or (),
             webhooks_before_rest=webhooks_before_rest,
             drain=drain,
+            seed=seed,
             on_request=None if log is None else log.request,
             on_webhook=None if log is None else log.webhook,
         )

@@ -436,7 +436,7 @@ async def test_a_seed_is_for_an_empty_database(
     seed = tmp_path / "seed.json"
     seed.write_text('{"conversations": [{"unique_name": "seeded"}]}')
     for complaints in [], [f"the database has data already: {seed} is left out"]:
-        serving = asyncio.create_task(serve(Emulator(database=tmp_path / "data.db"), seed=seed))
+        serving = asyncio.create_task(serve(Emulator(database=tmp_path / "data.db", seed=seed), seed=seed))
         assert await _names(await _address(capsys)) == ["seeded"]
         os.kill(os.getpid(), signal.SIGTERM)
         await serving
@@ -549,6 +549,21 @@ def test_a_line_of_the_log(happened: RequestRecord | WebhookCall, shown: str) ->
     assert re.fullmatch(r"\d\d:\d\d:\d\d ", line[:9])
     assert line[9:] == shown + "\n"
     assert cell_len(line.rstrip("\n")) == 80
+
+
+async def test_the_log_hears_of_everything() -> None:
+    """Requests and webhooks are told as they happen, and not only kept."""
+    heard: list[Any] = []
+    gate = asyncio.Event()
+    gate.set()
+    async with (
+        receiving(gate) as (hook, _),
+        Emulator(webhook_url=hook, on_request=heard.append, on_webhook=heard.append) as emulator,
+    ):
+        await _cause_two_webhooks(emulator.url)
+        await emulator.settled()
+        assert sorted(heard, key=id) == sorted([*emulator.requests, *emulator.webhooks], key=id)
+        assert {type(each) for each in heard} == {RequestRecord, WebhookCall}
 
 
 def test_a_terminal_that_is_gone() -> None:

@@ -16,17 +16,18 @@ from twilio.http.async_http_client import AsyncTwilioHttpClient  # type: ignore[
 from twilio.http.http_client import TwilioHttpClient  # type: ignore[import-untyped]  # likewise
 from twilio.rest import Client  # type: ignore[import-untyped]  # likewise
 
-from conversations_async.emulator import Emulator
+from conversations_async.emulator import Carrier, Emulator
 
+from . import test_official
 from .conftest import ACCOUNT_SID, AUTH_TOKEN
 from .operations import OPERATIONS
-from .test_emulator_operations import BINDING, OUR_NUMBER, PHONE, add_service, unlike
-from .test_official import HOSTS, pytestmark
+from .test_emulator_operations import BINDING, OUR_NUMBER, PHONE, SLOW, add_service, unlike
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
-__all__ = ["pytestmark"]
+#: The official client still uses what aiohttp 3.14 deprecates.
+pytestmark = test_official.pytestmark
 
 MOMENT, LATER = "2015-12-16T22:18:37Z", "2015-12-16T22:18:38Z"
 FLOW, MESSAGING, CONTENT = "FW" + "1" * 32, "MG" + "1" * 32, "HX" + "1" * 32
@@ -48,7 +49,7 @@ class Local:
     def request(self, method: str, url: str, **options: Any) -> Any:
         """Send a request, or give what sends it when awaited."""
         vendor, _, place = url.removeprefix("https://").partition("/")
-        if url.startswith("https://") and vendor in HOSTS:
+        if url.startswith("https://") and vendor in test_official.HOSTS:
             url = f"{self.origin}/{place}"
         # what the emulator links to is there already
         assert url.startswith(f"{self.origin}/")
@@ -128,13 +129,19 @@ class World:
 @pytest.fixture(scope="module")
 def running() -> Iterator[Emulator]:
     """Run one emulator, in a thread of its own."""
-    with Emulator() as running:
+    with Emulator(carrier=Carrier(**SLOW)) as running:
         yield running
 
 
 @pytest.fixture(params=["sync", "async"])
-async def caller(request: pytest.FixtureRequest, running: Emulator) -> AsyncIterator[Caller]:
+async def caller(
+    request: pytest.FixtureRequest, running: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Caller]:
     """Make an official client of an emulator with nothing in it."""
+    for variable in "TWILIO_REGION", "TWILIO_EDGE":
+        # either would lead the links of pages elsewhere
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("NO_PROXY", "*")
     running.reset()
     is_async = request.param == "async"
     transport: Any = AsyncTwilioHttpClient() if is_async else TwilioHttpClient()
@@ -682,6 +689,36 @@ async def test_unread_messages(caller: Caller) -> None:
     assert (await world.do(theirs, "fetch")).unread_messages_count == 2
     await world.do(theirs, "update", last_consumed_message_index=2)
     assert (await world.do(mine, "fetch")).unread_messages_count == 0
+
+
+async def test_a_message_to_a_phone(caller: Caller) -> None:
+    """A message is sent, delivered and read as time goes by, or fails as the carrier says."""
+    world = await settle(caller, in_service=False)
+    message = world.room.messages(world.message)
+    seen = []
+    for _ in range(3):
+        (receipt,) = await world.do(message.delivery_receipts, "list")
+        seen.append((receipt.status, (await world.do(message, "fetch")).delivery[receipt.status]))
+        caller.emulator.clock.advance(hours=1)
+    assert seen == [("sent", "all"), ("delivered", "all"), ("read", "all")]
+    caller.emulator.carrier.fail(PHONE, error_code=30006)
+    lost = await world.do(world.room.messages, "create", author="smee", body="Anybody?")
+    caller.emulator.clock.advance(hours=1)
+    (receipt,) = await world.do(world.room.messages(lost.sid).delivery_receipts, "list")
+    assert (receipt.status, receipt.error_code) == ("undelivered", 30006)
+
+
+async def test_timers(caller: Caller) -> None:
+    """A conversation that nobody writes in becomes inactive, awakes with a message, and is closed at last."""
+    world = await settle(caller, in_service=True)
+    await world.do(world.room, "update", timers_inactive="PT1H", timers_closed="P1D")
+    states = []
+    for hours in 1, 0, 24:
+        caller.emulator.clock.advance(hours=hours)
+        states.append((await world.do(world.room, "fetch")).state)
+        if hours == 1:
+            await world.do(world.room.messages, "create", body="Anybody?")
+    assert states == ["inactive", "active", "closed"]
 
 
 REFUSED: dict[str, tuple[Callable[[World], Any], str, dict[str, Any], int, int]] = {

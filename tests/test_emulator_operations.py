@@ -14,7 +14,7 @@ import pytest
 from attrs import frozen
 
 from conversations_async import APIError, ConversationsClient, NotFoundError, RetryPolicy
-from conversations_async.emulator import Emulator, Snapshot
+from conversations_async.emulator import Carrier, Emulator, Snapshot
 
 from .conftest import ACCOUNT_SID, AUTH_TOKEN
 from .operations import OPERATIONS, Operation
@@ -35,6 +35,8 @@ PHONE: Final = "+15558675310"
 OUR_NUMBER: Final = "+15017122660"
 #: A device that is registered for push notifications: no operation registers one.
 BINDING: Final = "BS" + "1" * 32
+#: No message gets on its way while a test runs.
+SLOW: Final = {"delivered_after": 3600.0, "read_after": 3600.0}
 MOMENT: Final = datetime(2015, 12, 16, 22, 18, 37, tzinfo=UTC)
 
 
@@ -313,8 +315,8 @@ class Talk:
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Emulator]:
-    """Run one emulator for all tests."""
-    with Emulator() as running:
+    """Run one emulator for all tests, in which nothing happens by itself."""
+    with Emulator(carrier=Carrier(**SLOW)) as running:
         yield running
 
 
@@ -554,6 +556,52 @@ async def test_what_is_there_is_listed(operation: Operation, kind: dict[str, Any
     assert sid in {name for one in items(talk.body) for name in names(one)}
 
 
+#: Lists that are refused, or have nothing of what is made here, unless they are narrowed.
+TO_BE_NARROWED = {"channels", "participant_conversations"}
+
+
+async def make_more(operation: Operation, talk: Talk, within: list[str]) -> None:
+    """Make three more things of which an operation is, if they can be made."""
+    create = sibling(operation, "create")
+    if create is None:
+        return
+    given = keywords(create, kinds(create)[0], talk.world)
+    given.pop("unique_name", None)
+    for number in range(3):
+        name = f"pirate {number}"
+        if create.accessor_name == "invites":
+            await talk.client.service(talk.world.service).users.create(identity=name)
+        others = {"identity": name, "address": f"+1555712267{number}"}
+        await create.call(talk.client, within, given | {key: others[key] for key in given.keys() & others})
+
+
+@pytest.mark.parametrize("operation", [one for one in OPERATIONS if one.verb == "stream"], ids=str)
+async def test_a_list_has_pages(operation: Operation, talk: Talk) -> None:
+    """A list is the same by pages, forth and back, as it is whole."""
+    kind = kinds(operation)[0]
+    is_narrow = operation.accessor_name in TO_BE_NARROWED
+    given = keywords(operation, kind, talk.world) if is_narrow else {}
+    identifiers, _ = await prepare(operation, kind, talk)
+    await make_more(operation, talk, identifiers)
+    await operation.call(talk.client, identifiers, given | {"page_size": 1000})
+    whole = items(talk.body)
+    assert len(whole) >= (1 if sibling(operation, "create") is None else 4)
+    forth: list[Any] = []
+    back: list[Any] = []
+    async for _ in operation.called(
+        talk.client, identifiers, given | {"page_size": 2, "read_ahead": 0}
+    ).pages():
+        forth += items(talk.body)
+    assert forth == whole
+    page, meta = items(talk.body), talk.body["meta"]
+    while meta["previous_page_url"]:
+        back = page + back
+        status, body = await talk.get(meta["previous_page_url"])
+        assert status == 200
+        page, meta = items(body), body["meta"]
+    assert page + back == whole
+
+
 @each("delete")
 async def test_what_is_deleted_is_gone(operation: Operation, kind: dict[str, Any], talk: Talk) -> None:
     """What is deleted is not there any more."""
@@ -565,6 +613,21 @@ async def test_what_is_deleted_is_gone(operation: Operation, kind: dict[str, Any
     assert talk.answers[-1] == (204, b"")
     with pytest.raises(NotFoundError) as refused:
         await fetch.call(talk.client, identifiers, {})
+    assert refused.value.code == 20404
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [one for one in OPERATIONS if one.scope.endswith("service(service_sid)") and len(one.places) > 1],
+    ids=str,
+)
+async def test_services_are_apart(operation: Operation, talk: Talk) -> None:
+    """What one service has is not there in another, whatever is to be done with it."""
+    kind = kinds(operation)[0]
+    identifiers, _ = await prepare(operation, kind, talk)
+    identifiers[0] = (await talk.client.services.create(friendly_name="Elsewhere")).sid
+    with pytest.raises(NotFoundError) as refused:
+        await operation.call(talk.client, identifiers, keywords(operation, kind, talk.world))
     assert refused.value.code == 20404
 
 

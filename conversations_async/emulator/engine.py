@@ -155,6 +155,11 @@ class Engine:
         """
         return self.perform_now(lambda act: plant(seed, act))
 
+    @property
+    def is_new(self) -> bool:
+        """Whether the database was new when this began."""
+        return self._pristine is not None
+
     def start_image(self) -> bytes:
         """Give the state of the start.
 

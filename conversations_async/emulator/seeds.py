@@ -114,9 +114,15 @@ def read_from(source: Mapping[str, Any] | str | os.PathLike[str]) -> Seed:
     """Read a seed, or the file that holds it.
 
     Raises:
-        ValueError: As ``read`` says; or the file cannot be read, with its name.
+        ValueError: As ``read`` says; or the file cannot be read. The name of a file comes first.
     """
-    return read(load(source) if isinstance(source, (str, os.PathLike)) else source)
+    if not isinstance(source, (str, os.PathLike)):
+        return read(source)
+    content = load(source)
+    try:
+        return read(content)
+    except ValueError as error:
+        raise ValueError(f"{os.fspath(source)}: {error}") from error
 
 
 def _read(value: Any, place: str, words: _Words) -> Seed:

@@ -11,7 +11,6 @@ from typing import Any, Final, Self, TypeVar
 from aiohttp import web
 from attrs import define, field
 
-from .acts import Act
 from .app import CONTROL, ENGINE, FAULTS, RECORDER, RequestRecord, create_app
 from .carrier import Carrier
 from .clock import Clock
@@ -25,8 +24,6 @@ from .webhooks import WebhookCall
 _T = TypeVar("_T")
 
 _PORTS: Final = range(1 << 16)
-#: Where the first row is somebody's, and not the account's own.
-_MADE: Final = ("conversations", "users", "credentials", "addresses", "bindings", "media")
 #: How long ``close`` waits for requests that are being served, in seconds. None takes more than a moment.
 _PATIENCE: Final = 1.0
 
@@ -136,14 +133,9 @@ class Emulator:
         return f"http://{host}:{self._runner.addresses[0][1]}"
 
     @property
-    def is_empty(self) -> bool:
-        """Whether there is nothing in it but what every account begins with."""
-
-        def look(act: Act) -> bool:
-            found = act.store.find("services", is_default=0)
-            return found is None and all(act.store.find(table) is None for table in _MADE)
-
-        return self._running().look(look)
+    def is_new(self) -> bool:
+        """Whether the database was new when this started, so that the seed is in it."""
+        return self._running().is_new
 
     @property
     def requests_served(self) -> int:

@@ -231,7 +231,10 @@ class Courier:
 
     async def _work(self, lane: _Lane) -> None:
         while lane.calls:
-            await self._call(lane.calls[0])
+            try:
+                await self._call(lane.calls[0])
+            except Exception:
+                _logger.exception("the emulator failed at the webhook %s", lane.calls[0].event)
             lane.calls.popleft()
             self._done()
         for key in [key for key, other in self._lanes.items() if other is lane]:
@@ -284,12 +287,12 @@ class Courier:
         """Call once. Give the answer, or why there is none, and the kind of the failure, if it is one."""
         form = {**call.form, "RetryCount": str(number)}
         headers = {"I-Twilio-Idempotency-Token": token}
-        body = None
+        data = None
         if call.method == "GET":
             url = f"{url}{'&' if '?' in url else '?'}{urlencode(form)}"
             signature = sign(url, {}, self._auth_token)
         else:
-            body = urlencode(form).encode()
+            data = urlencode(form).encode()
             headers["Content-Type"] = "application/x-www-form-urlencoded; charset=utf-8"
             signature = sign(url, form, self._auth_token)
         headers["X-Twilio-Signature"] = signature
@@ -298,12 +301,15 @@ class Courier:
             async with self._session.request(
                 call.method,
                 URL(url, encoded=True),
-                data=body,
+                data=data,
                 headers=headers,
                 timeout=times,
                 allow_redirects=False,
             ) as response:
-                reply = _Reply(response.status, await response.content.read(_LARGEST_ANSWER))
+                body = b""
+                async for chunk in response.content.iter_any():
+                    body += chunk[: _LARGEST_ANSWER - len(body)]
+                reply = _Reply(response.status, body)
         except aiohttp.ClientConnectorError as failure:
             return None, f"no connection: {failure.strerror or failure}", "ct"
         except aiohttp.ConnectionTimeoutError:
