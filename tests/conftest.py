@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 import pytest
 from aiohttp import ClientResponse
 from aioresponses import aioresponses
@@ -14,6 +15,8 @@ from conversations_async.emulator import Emulator
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
+
+    from .raw import Api
 
 ACCOUNT_SID = "AC" + "a" * 32
 AUTH_TOKEN = "not-a-real-token"
@@ -68,3 +71,18 @@ async def vendor() -> AsyncIterator[ConversationsClient]:
     retry = RetryPolicy(max_attempts=3, base_delay=0)
     async with ConversationsClient(ACCOUNT_SID, AUTH_TOKEN, retry=retry) as client:
         yield client
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    """A session that waits no longer than a test may."""
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
+        yield session
+
+
+@pytest.fixture
+def api(emulator: Emulator, session: aiohttp.ClientSession) -> Api:
+    """Talk to the emulator in raw requests."""
+    from .raw import Api  # noqa: PLC0415  # it needs what stands above
+
+    return Api(session, emulator.url)

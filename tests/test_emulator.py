@@ -13,132 +13,19 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
-from attrs import evolve, field, frozen
+from attrs import evolve
 from yarl import URL
 
 from conversations_async.emulator import Emulator, create_app
 from conversations_async.emulator.store import Store
 
-ACCOUNT = "AC" + "a" * 32
+from .conftest import ACCOUNT_SID, AUTH_TOKEN
+from .raw import Answer, Api, basic, sids
+
 KEY = "SK" + "b" * 32
-TOKEN = "not-a-real-token"
 MEDIA = "ME" + "c" * 32
 CONTENT = "HX" + "d" * 32
 NOON = 1_700_000_000_000  # 2023-11-14T22:13:20Z
-
-
-def basic(user: str, password: str) -> str:
-    """Write a Basic Authorization header."""
-    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
-
-
-@frozen
-class Answer:
-    """What came back."""
-
-    status: int
-    body: Any
-    headers: dict[str, str]
-
-    @property
-    def refusal(self) -> tuple[int, int]:
-        """The status and the API's code."""
-        assert self.body.keys() == {"code", "message", "more_info", "status"}
-        assert self.body["status"] == self.status
-        return self.status, self.body["code"]
-
-
-@frozen
-class Api:
-    """A client without any cleverness."""
-
-    session: aiohttp.ClientSession
-    origin: str
-    authorization: str | None = field(default=basic(ACCOUNT, TOKEN))
-
-    async def call(
-        self, method: str, path: str | URL, form: dict[str, str] | None = None, **more: Any
-    ) -> Answer:
-        """Send one request; an absolute URL is taken as it is."""
-        url = self.origin + path if isinstance(path, str) and path.startswith("/") else path
-        headers = {} if self.authorization is None else {"Authorization": self.authorization}
-        async with self.session.request(method, url, data=form, headers=headers, **more) as response:
-            body = await response.json() if response.content_type == "application/json" else None
-            return Answer(response.status, body, dict(response.headers))
-
-    async def get(self, path: str) -> Answer:
-        """Fetch or list."""
-        return await self.call("GET", path)
-
-    async def post(self, path: str, /, **form: str) -> Answer:
-        """Create or update; two underscores stand for a dot."""
-        return await self.call("POST", path, {name.replace("__", "."): value for name, value in form.items()})
-
-    async def delete(self, path: str) -> Answer:
-        """Delete."""
-        return await self.call("DELETE", path)
-
-    async def make(self, path: str, /, **form: str) -> Any:
-        """Create something that must come out."""
-        answer = await self.post(path, **form)
-        assert answer.status == 201, answer.body
-        return answer.body
-
-    async def change(self, path: str, /, **form: str) -> Any:
-        """Update something that must come out."""
-        answer = await self.post(path, **form)
-        assert answer.status == 200, answer.body
-        return answer.body
-
-    async def show(self, path: str) -> Any:
-        """Fetch or list something that must be there."""
-        answer = await self.get(path)
-        assert answer.status == 200, answer.body
-        return answer.body
-
-    async def upload(self, path: str, data: Any = b"Ahoy", kind: str = "text/plain") -> Answer:
-        """Send a file."""
-        headers = {"Authorization": self.authorization or "", "Content-Type": kind}
-        async with self.session.post(self.origin + path, data=data, headers=headers) as response:
-            return Answer(response.status, await response.json(), dict(response.headers))
-
-    async def media(self, service: str) -> str:
-        """Upload a file that must go in, and give its SID."""
-        answer = await self.upload(f"/v1/Services/{service}/Media?Filename=a.txt")
-        assert answer.status == 201, answer.body
-        return str(answer.body["sid"])
-
-    async def role(self, kind: str) -> str:
-        """Make a role of the default service, and give its SID."""
-        made = await self.make("/v1/Roles", FriendlyName="any", Type=kind, Permission="editOwnMessage")
-        return str(made["sid"])
-
-    async def pages(self, path: str) -> list[Any]:
-        """Follow next_page_url to the end."""
-        pages = [await self.show(path)]
-        while (following := pages[-1]["meta"]["next_page_url"]) is not None:
-            pages.append(await self.show(following))
-        return pages
-
-
-@pytest.fixture
-async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    """A session that waits no longer than a test may."""
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
-        yield session
-
-
-@pytest.fixture
-async def emulator() -> AsyncIterator[Emulator]:
-    """An emulator that lets everybody in."""
-    async with Emulator() as emulator:
-        yield emulator
-
-
-@pytest.fixture
-async def api(emulator: Emulator, session: aiohttp.ClientSession) -> Api:
-    """The client of the emulator."""
-    return Api(session, emulator.url)
 
 
 @pytest.fixture
@@ -173,11 +60,6 @@ async def timed(clock: Clock, session: aiohttp.ClientSession) -> AsyncIterator[A
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     yield Api(session, f"http://127.0.0.1:{runner.addresses[0][1]}")
     await runner.cleanup()
-
-
-def sids(page: Any) -> list[str]:
-    """The SIDs of a page's rows."""
-    return [row["sid"] for row in page[page["meta"]["key"]]]
 
 
 def indexes(pages: list[Any]) -> list[int]:
@@ -240,12 +122,12 @@ class TestServer:
     @pytest.mark.parametrize(
         ("arguments", "named"),
         [
-            ({"account_sid": ACCOUNT}, "auth_token"),
-            ({"auth_token": TOKEN}, "account_sid"),
-            ({"account_sid": "AC123", "auth_token": TOKEN}, "account_sid"),
-            ({"account_sid": KEY, "auth_token": TOKEN}, "account_sid"),
-            ({"account_sid": ACCOUNT, "auth_token": ""}, "auth_token"),
-            ({"account_sid": ACCOUNT, "auth_token": "\udcff"}, "auth_token"),
+            ({"account_sid": ACCOUNT_SID}, "auth_token"),
+            ({"auth_token": AUTH_TOKEN}, "account_sid"),
+            ({"account_sid": "AC123", "auth_token": AUTH_TOKEN}, "account_sid"),
+            ({"account_sid": KEY, "auth_token": AUTH_TOKEN}, "account_sid"),
+            ({"account_sid": ACCOUNT_SID, "auth_token": ""}, "auth_token"),
+            ({"account_sid": ACCOUNT_SID, "auth_token": "\udcff"}, "auth_token"),
             ({"host": ""}, "host"),
             ({"port": "80"}, "port must be a whole number"),
             ({"port": -1}, "port"),
@@ -257,7 +139,7 @@ class TestServer:
         """A bad argument raises ValueError that names it and does not tell the token."""
         with pytest.raises(ValueError, match=named) as caught:
             Emulator(**arguments)
-        assert TOKEN not in str(caught.value)
+        assert AUTH_TOKEN not in str(caught.value)
 
 
 class TestAuthentication:
@@ -271,8 +153,8 @@ class TestAuthentication:
             "Basic",
             "Basic ???",
             "Basic " + base64.b64encode(b"\xff").decode(),
-            "Bearer " + base64.b64encode(f"{ACCOUNT}:x".encode()).decode(),
-            basic(ACCOUNT, ""),
+            "Bearer " + base64.b64encode(f"{ACCOUNT_SID}:x".encode()).decode(),
+            basic(ACCOUNT_SID, ""),
             basic("AC123", "x"),
             basic("somebody", "x"),
             basic("XX" + "a" * 32, "x"),
@@ -301,28 +183,28 @@ class TestAuthentication:
     async def test_account_in_payloads(self, emulator: Emulator, session: aiohttp.ClientSession) -> None:
         """Payloads name the account of the caller, and one of the emulator's own for an API key."""
         other = "AC" + "0123456789abcdefABCDEF0123456789"
-        for user, shown in ((ACCOUNT, ACCOUNT), (other, other), (KEY, "AC" + "0" * 32)):
+        for user, shown in ((ACCOUNT_SID, ACCOUNT_SID), (other, other), (KEY, "AC" + "0" * 32)):
             made = await Api(session, emulator.url, basic(user, "x")).make("/v1/Conversations")
             assert made["account_sid"] == shown
 
     async def test_only_the_given_account(self, session: aiohttp.ClientSession) -> None:
         """With an account given, exactly its user name and token are let in."""
-        async with Emulator(account_sid=ACCOUNT, auth_token=TOKEN) as emulator:
+        async with Emulator(account_sid=ACCOUNT_SID, auth_token=AUTH_TOKEN) as emulator:
             for user, password, status in (
-                (ACCOUNT, TOKEN, 200),
-                (ACCOUNT, "wrong", 401),
-                (ACCOUNT, "wröng", 401),
-                ("AC" + "e" * 32, TOKEN, 401),
-                (KEY, TOKEN, 401),
+                (ACCOUNT_SID, AUTH_TOKEN, 200),
+                (ACCOUNT_SID, "wrong", 401),
+                (ACCOUNT_SID, "wröng", 401),
+                ("AC" + "e" * 32, AUTH_TOKEN, 401),
+                (KEY, AUTH_TOKEN, 401),
             ):
                 answer = await Api(session, emulator.url, basic(user, password)).get("/v1/Services")
                 assert answer.status == status
 
     async def test_token_may_hold_colons(self, session: aiohttp.ClientSession) -> None:
         """The user name ends at the first colon."""
-        async with Emulator(account_sid=ACCOUNT, auth_token="a:b:c") as emulator:
+        async with Emulator(account_sid=ACCOUNT_SID, auth_token="a:b:c") as emulator:
             assert (
-                await Api(session, emulator.url, basic(ACCOUNT, "a:b:c")).get("/v1/Services")
+                await Api(session, emulator.url, basic(ACCOUNT_SID, "a:b:c")).get("/v1/Services")
             ).status == 200
 
 
@@ -428,7 +310,10 @@ class TestTransport:
 
     async def test_form_must_be_utf8(self, api: Api) -> None:
         """A form that is not UTF-8 is 400/20001, raw or escaped."""
-        form = {"Content-Type": "application/x-www-form-urlencoded", "Authorization": basic(ACCOUNT, TOKEN)}
+        form = {
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Authorization": basic(ACCOUNT_SID, AUTH_TOKEN),
+        }
         for body in (b"FriendlyName=\xff", b"FriendlyName=%FF"):
             async with api.session.post(
                 f"{api.origin}/v1/Conversations", data=body, headers=form
@@ -438,7 +323,10 @@ class TestTransport:
 
     async def test_large_body(self, api: Api) -> None:
         """A body of more than a mebibyte is 413/20413."""
-        form = {"Content-Type": "application/x-www-form-urlencoded", "Authorization": basic(ACCOUNT, TOKEN)}
+        form = {
+            "Content-Type": "application/x-www-form-urlencoded",
+            "Authorization": basic(ACCOUNT_SID, AUTH_TOKEN),
+        }
         body = BytesIO(b"x" * (1 << 20) + b"x")
         async with api.session.post(f"{api.origin}/v1/Conversations", data=body, headers=form) as response:
             assert response.status == 413
@@ -484,7 +372,7 @@ class TestServices:
         url = f"{api.origin}/v1/Services/{service['sid']}"
         assert service == {
             "sid": service["sid"],
-            "account_sid": ACCOUNT,
+            "account_sid": ACCOUNT_SID,
             "friendly_name": "Shop",
             "date_created": service["date_created"],
             "date_updated": service["date_created"],
@@ -562,7 +450,7 @@ class TestConversations:
         url = f"{timed.origin}/v1/Conversations/{made['sid']}"
         assert made == {
             "sid": made["sid"],
-            "account_sid": ACCOUNT,
+            "account_sid": ACCOUNT_SID,
             "chat_service_sid": made["chat_service_sid"],
             "messaging_service_sid": None,
             "friendly_name": None,
@@ -894,7 +782,7 @@ class TestMessages:
         url = f"{conversation['url']}/Messages/{made['sid']}"
         assert made == {
             "sid": made["sid"],
-            "account_sid": ACCOUNT,
+            "account_sid": ACCOUNT_SID,
             "conversation_sid": conversation["sid"],
             "body": "Hello",
             "media": None,
@@ -1068,7 +956,7 @@ class TestReceipts:
         one, two = page["delivery_receipts"]
         assert one == {
             "sid": one["sid"],
-            "account_sid": ACCOUNT,
+            "account_sid": ACCOUNT_SID,
             "conversation_sid": room["sid"],
             "message_sid": message["sid"],
             "channel_message_sid": one["channel_message_sid"],
@@ -1141,7 +1029,7 @@ class TestParticipants:
         )
         assert made == {
             "sid": made["sid"],
-            "account_sid": ACCOUNT,
+            "account_sid": ACCOUNT_SID,
             "conversation_sid": room["sid"],
             "identity": "alice",
             "attributes": '{"a":1}',
@@ -1319,7 +1207,7 @@ class TestUsers:
         url = f"{timed.origin}{users}/{made['sid']}"
         assert made == {
             "sid": made["sid"],
-            "account_sid": ACCOUNT,
+            "account_sid": ACCOUNT_SID,
             "chat_service_sid": service,
             "role_sid": role,
             "identity": "alice",
@@ -1455,13 +1343,15 @@ class TestMedia:
         content = bytes(range(256))
         made = (await timed.upload(media, content, "image/png")).body
         url = timed.origin + made["links"]["content"]
-        async with timed.session.get(url, headers={"Authorization": basic(ACCOUNT, TOKEN)}) as answer:
+        async with timed.session.get(
+            url, headers={"Authorization": basic(ACCOUNT_SID, AUTH_TOKEN)}
+        ) as answer:
             assert (answer.status, await answer.read()) == (200, content)
             assert answer.headers["Content-Type"] == "image/png"
             assert answer.headers["Content-Length"] == "256"
         assert (await evolve(timed, authorization=None).get(made["links"]["content"])).refusal == (401, 20003)
 
-    @pytest.mark.parametrize("authorization", [None, "Bearer x", basic(ACCOUNT, TOKEN)])
+    @pytest.mark.parametrize("authorization", [None, "Bearer x", basic(ACCOUNT_SID, AUTH_TOKEN)])
     async def test_link(self, timed: Api, clock: Clock, media: str, authorization: str | None) -> None:
         """The link needs no credentials, minds none, and holds for 300 seconds."""
         made = (await timed.upload(media)).body
@@ -1666,7 +1556,7 @@ class TestPagination:
 
     async def test_host(self, api: Api) -> None:
         """URLs name the host that the client asked for."""
-        headers = {"Authorization": basic(ACCOUNT, TOKEN), "Host": "api.example:8080"}
+        headers = {"Authorization": basic(ACCOUNT_SID, AUTH_TOKEN), "Host": "api.example:8080"}
         async with api.session.get(f"{api.origin}/v1/Conversations", headers=headers) as response:
             page = await response.json()
         assert page["meta"]["url"] == "http://api.example:8080/v1/Conversations?PageSize=50&Page=0"
@@ -1836,7 +1726,7 @@ class TestChat:
         made = await api.make(chat, Body="Hello")
         assert made == {
             "sid": made["sid"],
-            "account_sid": ACCOUNT,
+            "account_sid": ACCOUNT_SID,
             "service_sid": room["chat_service_sid"],
             "to": room["sid"],
             "channel_sid": room["sid"],

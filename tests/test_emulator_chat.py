@@ -79,13 +79,6 @@ class Client:
 
 
 @pytest.fixture
-async def emulator() -> AsyncIterator[Emulator]:
-    """An emulator that lets everybody in."""
-    async with Emulator() as emulator:
-        yield emulator
-
-
-@pytest.fixture
 async def api(emulator: Emulator) -> AsyncIterator[Client]:
     """The client of the emulator."""
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from io import BytesIO
 from typing import Any
 
@@ -14,10 +13,12 @@ from hypothesis import strategies as st
 
 from conversations_async.emulator import Emulator, Limits
 
+from .conftest import ACCOUNT_SID, AUTH_TOKEN
+from .raw import Api, basic
 from .support import deterministic
-from .test_emulator import ACCOUNT, TOKEN, Api, Clock, basic
+from .test_emulator import Clock
 
-AUTHORIZATION = {"Authorization": basic(ACCOUNT, TOKEN)}
+AUTHORIZATION = {"Authorization": basic(ACCOUNT_SID, AUTH_TOKEN)}
 
 
 @frozen
@@ -53,26 +54,6 @@ class Control:
         status, body = await self.call("POST", path, json=data)
         assert (status, list(body)) == (400, ["error"])
         return str(body["error"])
-
-
-@pytest.fixture
-async def emulator() -> AsyncIterator[Emulator]:
-    """An emulator that lets everybody in."""
-    async with Emulator() as emulator:
-        yield emulator
-
-
-@pytest.fixture
-async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    """A session that waits no longer than a test may."""
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
-        yield session
-
-
-@pytest.fixture
-async def api(emulator: Emulator, session: aiohttp.ClientSession) -> Api:
-    """The client of the emulator."""
-    return Api(session, emulator.url)
 
 
 @pytest.fixture
@@ -317,8 +298,8 @@ class TestRequests:
 
     async def test_credentials(self, session: aiohttp.ClientSession) -> None:
         """Whom the API does not let in steers nothing."""
-        async with Emulator(account_sid=ACCOUNT, auth_token=TOKEN) as emulator:
-            for header in ({}, {"Authorization": basic(ACCOUNT, "wrong")}):
+        async with Emulator(account_sid=ACCOUNT_SID, auth_token=AUTH_TOKEN) as emulator:
+            for header in ({}, {"Authorization": basic(ACCOUNT_SID, "wrong")}):
                 stranger = Control(session, emulator.url, header)
                 assert await stranger.call("POST", "reset", json={}) == (
                     401,

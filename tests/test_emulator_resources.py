@@ -15,7 +15,8 @@ from conversations_async.emulator.handlers import make
 from conversations_async.emulator.resources.bindings import BINDINGS
 from conversations_async.emulator.store import Store
 
-from .test_emulator import ACCOUNT, Answer, Api, sids
+from .conftest import ACCOUNT_SID
+from .raw import Answer, Api, sids
 
 HOOK = "https://hook.example/told"
 FLOW = "FW" + "f" * 32
@@ -57,13 +58,6 @@ class Client(Api):
 
 
 @pytest.fixture
-async def emulator() -> AsyncIterator[Emulator]:
-    """An emulator that lets everybody in."""
-    async with Emulator() as emulator:
-        yield emulator
-
-
-@pytest.fixture
 async def api(emulator: Emulator) -> AsyncIterator[Client]:
     """The client of the emulator."""
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
@@ -89,7 +83,7 @@ class TestConfiguration:
     async def test_shape(self, api: Client, service: str) -> None:
         """It shows the default service, and no defaults where none were set."""
         assert await api.show("/v1/Configuration") == {
-            "account_sid": ACCOUNT,
+            "account_sid": ACCOUNT_SID,
             "default_chat_service_sid": service,
             "default_messaging_service_sid": None,
             "default_inactive_timer": None,
@@ -220,7 +214,7 @@ class TestWebhookConfiguration:
     async def test_account(self, api: Client) -> None:
         """The account shows what was set, and a target."""
         empty = {
-            "account_sid": ACCOUNT,
+            "account_sid": ACCOUNT_SID,
             "pre_webhook_url": None,
             "post_webhook_url": None,
             "method": None,
@@ -251,7 +245,7 @@ class TestWebhookConfiguration:
         """A service shows null for what was not set; an empty URL is none."""
         path = f"/v1/Services/{service}/Configuration/Webhooks"
         empty = {
-            "account_sid": ACCOUNT,
+            "account_sid": ACCOUNT_SID,
             "chat_service_sid": service,
             "pre_webhook_url": None,
             "post_webhook_url": None,
@@ -305,7 +299,7 @@ class TestNotifications:
         nothing: dict[str, Any] = {"enabled": False, "template": None, "sound": None}
         media = {"enabled": False, "template": None}
         assert await api.show(path) == {
-            "account_sid": ACCOUNT,
+            "account_sid": ACCOUNT_SID,
             "chat_service_sid": service,
             "log_enabled": False,
             "new_message": {**nothing, "badge_count_enabled": False, "with_media": media},
@@ -369,7 +363,7 @@ class TestCredentials:
         )
         assert made == {
             "sid": made["sid"],
-            "account_sid": ACCOUNT,
+            "account_sid": ACCOUNT_SID,
             "friendly_name": "Phones",
             "type": "apn",
             "sandbox": "True",
@@ -421,7 +415,7 @@ class TestAddresses:
         )
         assert made == {
             "sid": made["sid"],
-            "account_sid": ACCOUNT,
+            "account_sid": ACCOUNT_SID,
             "address": OURS,
             "type": "sms",
             "friendly_name": "Ours",
@@ -544,7 +538,7 @@ class TestBindings:
         alice, _, bob = (await api.show(path))["bindings"]
         assert bob == {
             "sid": bob["sid"],
-            "account_sid": ACCOUNT,
+            "account_sid": ACCOUNT_SID,
             "chat_service_sid": service,
             "date_created": bob["date_created"],
             "date_updated": bob["date_updated"],
@@ -601,7 +595,7 @@ class TestWebhooks:
         )
         shown = {
             "sid": made["sid"],
-            "account_sid": ACCOUNT,
+            "account_sid": ACCOUNT_SID,
             "conversation_sid": room["sid"],
             "target": "webhook",
             "configuration": {
@@ -736,7 +730,7 @@ class TestUserConversations:
         """It shows the conversation and what the user has read of it, by SIDs and by names."""
         user = await api.show("/v1/Users/alice")
         shown = {
-            "account_sid": ACCOUNT,
+            "account_sid": ACCOUNT_SID,
             "chat_service_sid": room["chat_service_sid"],
             "conversation_sid": room["sid"],
             "unread_messages_count": None,
@@ -834,7 +828,7 @@ class TestParticipantConversations:
         page = await api.show("/v1/ParticipantConversations?Identity=alice")
         assert page["meta"]["key"] == "conversations"
         shown = {
-            "account_sid": ACCOUNT,
+            "account_sid": ACCOUNT_SID,
             "chat_service_sid": room["chat_service_sid"],
             "participant_sid": alice["sid"],
             "participant_user_sid": (await api.show("/v1/Users/alice"))["sid"],
@@ -926,7 +920,7 @@ class TestChannelMetadata:
         assert await api.show(url) == {
             "type": "whatsapp",
             "data": {"forwarded": True},
-            "account_sid": ACCOUNT,
+            "account_sid": ACCOUNT_SID,
             "chat_service_sid": room["chat_service_sid"],
             "conversation_sid": room["sid"],
             "message_sid": message["sid"],

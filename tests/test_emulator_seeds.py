@@ -2,12 +2,11 @@
 
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,27 +14,13 @@ from hypothesis import strategies as st
 from conversations_async.emulator import Emulator, create_app
 from conversations_async.emulator.seeds import RESOURCES, _Words, read
 
+from .raw import Api
 from .support import deterministic
-from .test_emulator import Api
 
 CONVERSATION = "CH" + "1" * 32
 SERVICE = "IS" + "2" * 32
 ROLE = "RL" + "3" * 32
 PHONE = {"messaging_binding_address": "+15558675310", "messaging_binding_proxy_address": "+15557122661"}
-
-
-@pytest.fixture
-async def emulator() -> AsyncIterator[Emulator]:
-    """An emulator that lets everybody in."""
-    async with Emulator() as emulator:
-        yield emulator
-
-
-@pytest.fixture
-async def api(emulator: Emulator) -> AsyncIterator[Api]:
-    """The client of the emulator."""
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
-        yield Api(session, emulator.url)
 
 
 @pytest.fixture(scope="module")

@@ -147,7 +147,7 @@ async def try_out(example: Example, namespace: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("mode", ["strict", "auto"])
 def test_the_example_of_a_test_is_one(tmp_path: Path, mode: str) -> None:
-    """The test in the README, pasted into a file, passes in both modes of pytest-asyncio, without a fixture."""
+    """The test in the README, pasted into a file, passes in both modes of pytest-asyncio, as it is."""
     (block,) = [example.parsed for example in examples() if "import pytest" in example.parsed]
     (tmp_path / "test_pasted.py").write_text(block)
     options = ["-o", f"asyncio_mode={mode}", "-o", "asyncio_default_fixture_loop_scope=function"]

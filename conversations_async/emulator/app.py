@@ -124,23 +124,10 @@ def create_app(
 ) -> web.Application:
     """Make the emulator as an application for an aiohttp server of your own.
 
+    The arguments are those of ``Emulator``, and:
+
     Args:
-        database: A file to keep the data in; the default forgets it at the end.
-        account_sid: With ``auth_token`` the only account that is let in. Without, any well-formed one is.
-        auth_token: Goes with ``account_sid``. Webhooks are signed with it; without, with the token that was
-            shown last.
         clock: Tells the time, in milliseconds since 1970.
-        carrier: How messages to phones fare.
-        limits: What is too much; True for the documented limits. By default nothing is.
-        latency: How long every request waits before it is handled, in seconds.
-        webhook_url: Where the account's post-action webhooks go from the start; its host is called.
-        webhook_hosts: Patterns of the hosts that webhooks call besides this machine's own addresses.
-        webhooks_before_rest: Whether pre-action webhooks are asked about what the REST API does with webhooks
-            enabled, too. Sources differ on whether the API does so; by default only chat users and inbound
-            messages are asked about.
-        drain: How long the end waits for the webhooks that are left, in seconds. Then they are dropped.
-        random_seed: Begins the random numbers of the faults.
-        seed: What is there from the start in a database that is new: an object of JSON, or the file of one.
         largest_file: The size up to which media are taken, in bytes.
 
     Raises:
