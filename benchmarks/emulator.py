@@ -57,7 +57,9 @@ def paging(*, messages: int, page_size: int) -> Result:
     rows: list[tuple[str, ...]] = [
         ("order", "first page", "in the middle", "last", "last / first", "all pages")
     ]
-    counts = {}
+    counts: dict[str, int] = {}
+    walks: dict[str, float] = {}
+    chosen: list[str] = []
     with Emulator() as emulator, connected(emulator.url) as (line,):
         made = msgspec.json.decode(line.ask(line.request("POST", "/v1/Conversations")))
         began = time.perf_counter()
@@ -75,8 +77,12 @@ def paging(*, messages: int, page_size: int) -> Result:
                 map(int.__eq__, indexes, expected if order == "asc" else reversed(expected))
             )
             counts[f"{order} pages"] = len(targets)
+            walks[order] = seconds
             # The last page may be a short one.
-            first, middle, last = _alternate(line, (targets[0], targets[len(targets) // 2], targets[-2]))
+            chosen += [targets[0], targets[len(targets) // 2], targets[-2]]
+        medians = iter(_alternate(line, chosen))
+        for order, seconds in walks.items():
+            first, middle, last = (next(medians) for _ in range(3))
             shown = (f"{median * 1000:.2f} ms" for median in (first, middle, last))
             rows.append((order, *shown, f"{last / first:.2f}", f"{seconds:.1f} s"))
     title = f"{messages:,} messages of one conversation by pages of {page_size:,} (filled in {filled:.1f} s)"

@@ -309,8 +309,8 @@ class Model:
             raise Refused(400, 50377)
 
     def _wake(self, conversation: Thing) -> None:
-        conversation.fields["active_at"] = self.now
         if conversation.state == "inactive":
+            conversation.fields["active_at"] = self.now
             conversation.fields["state"] = "active"
             conversation.updated = self.now
 
@@ -352,6 +352,8 @@ class Model:
         if "FriendlyName" in form:
             fields["friendly_name"] = form["FriendlyName"] or None
         fields["attributes"] = form.get("Attributes", fields["attributes"])
+        if form.get("State") == "active" and fields["state"] == "inactive":
+            fields["active_at"] = self.now
         fields["state"] = form.get("State", fields["state"])
         fields["type"] = form.get("Type", fields["type"])
         conversation.created = DATES.get(form.get("DateCreated", ""), conversation.created)
@@ -517,6 +519,7 @@ class Model:
             edited="LastUpdatedBy" in form,
         )
         conversation.fields["next_index"] += 1
+        conversation.fields["active_at"] = self.now
         self._wake(conversation)
         return made
 

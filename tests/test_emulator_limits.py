@@ -21,6 +21,11 @@ OFF: dict[str, Any] = dict.fromkeys(
 )
 
 
+def stand() -> int:
+    """Tell the same time always, so that a second is as long as the test wants."""
+    return 1_700_000_000_000
+
+
 def talk_to(emulator: Emulator) -> AbstractAsyncContextManager[ConversationsClient]:
     """Make a client for which a refusal is final."""
     return ConversationsClient(
@@ -30,19 +35,16 @@ def talk_to(emulator: Emulator) -> AbstractAsyncContextManager[ConversationsClie
 
 async def running(**limits: int | None) -> AsyncIterator[tuple[Emulator, ConversationsClient]]:
     """Run an emulator with some limits, and none else."""
-    async with Emulator(limits=Limits(**{**OFF, **limits})) as emulator, talk_to(emulator) as client:
+    async with (
+        Emulator(limits=Limits(**{**OFF, **limits}), clock=stand) as emulator,
+        talk_to(emulator) as client,
+    ):
         yield emulator, client
-
-
-def still(emulator: Emulator) -> None:
-    """Let the emulator's time stand still, so that a second is as long as the test wants."""
-    emulator.clock._source = lambda: 1_700_000_000_000
 
 
 async def test_writes_to_a_conversation() -> None:
     """So many writes a second reach a conversation, whatever they write; reading is free."""
     async for emulator, client in running(per_conversation=3):
-        still(emulator)
         for name in "ab":
             await client.conversations.create(unique_name=name)
         await client.conversations.update("a", friendly_name="A")
@@ -59,8 +61,7 @@ async def test_writes_to_a_conversation() -> None:
 
 async def test_writes_to_a_service() -> None:
     """Conversations made and deleted, users and roles count for their service."""
-    async for emulator, client in running(per_service=3):
-        still(emulator)
+    async for _, client in running(per_service=3):
         other = client.service((await client.services.create(friendly_name="x")).sid)
         await client.conversations.create(unique_name="a")
         await client.users.create(identity="alice")
@@ -114,12 +115,10 @@ async def test_crowds() -> None:
 
 async def test_none_by_default() -> None:
     """Without limits, nothing is too much; True means the documented ones."""
-    async with Emulator() as emulator, talk_to(emulator) as client:
-        still(emulator)
+    async with Emulator(clock=stand) as emulator, talk_to(emulator) as client:
         await client.conversations.create(unique_name="a")
         await asyncio.gather(*(client.messages("a").create(body="x") for _ in range(40)))
-    async with Emulator(limits=True) as emulator, talk_to(emulator) as client:
-        still(emulator)
+    async with Emulator(limits=True, clock=stand) as emulator, talk_to(emulator) as client:
         await client.conversations.create(unique_name="a")
         answers = await asyncio.gather(
             *(client.messages("a").create(body="x") for _ in range(40)), return_exceptions=True

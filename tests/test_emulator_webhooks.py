@@ -644,6 +644,27 @@ class TestTimers:
             ("inactive", "TIMER"), ("active", "EVENT"), ("inactive", "TIMER"), ("closed", "TIMER")
         ]  # fmt: skip
 
+    async def test_only_messages_start_them_anew(
+        self, emulator: Emulator, client: ConversationsClient
+    ) -> None:
+        """Who joins leaves running timers alone; waking, by REST or by joining, starts them anew."""
+        room = await client.conversations.create(timers_inactive="PT1H", timers_closed="PT10H")
+        participants = client.participants(room.sid)
+        emulator.clock.advance(minutes=30)
+        await participants.create(identity="alice")
+        emulator.clock.advance(minutes=30)
+        assert (await client.conversations.fetch(room.sid)).state == "inactive"
+        states = []
+        for wake in (
+            client.conversations.update(room.sid, state="active"),
+            participants.create(identity="bob"),
+        ):
+            await wake
+            for _ in range(2):
+                emulator.clock.advance(minutes=30)
+                states.append((await client.conversations.fetch(room.sid)).state)
+        assert states == ["active", "inactive"] * 2
+
     async def test_in_real_time(self, receiver: Receiver) -> None:
         """A timer fires by itself, while nobody asks."""
         async with (

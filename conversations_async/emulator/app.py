@@ -127,7 +127,6 @@ def create_app(
     The arguments are those of ``Emulator``, and:
 
     Args:
-        clock: Tells the time, in milliseconds since 1970.
         largest_file: The size up to which media are taken, in bytes.
 
     Raises:

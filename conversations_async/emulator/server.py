@@ -13,7 +13,7 @@ from attrs import define, field
 
 from .app import CONTROL, ENGINE, FAULTS, RECORDER, RequestRecord, create_app
 from .carrier import Carrier
-from .clock import Clock
+from .clock import Clock, real_time
 from .engine import Engine
 from .faults import Faults
 from .inbound import Delivered, Message, deliver
@@ -63,6 +63,7 @@ class Emulator:
             enabled, too. By default they are asked about inbound messages and chat users only.
         drain: How long the end waits for the webhooks that are left, in seconds. Then they are dropped.
         random_seed: Begins the random numbers of the faults.
+        clock: Tells the time, in milliseconds since 1970, on which ``advance`` builds.
         seed: What is there from the start in a database that is new; see ``seed``.
         on_request: Is told of each request, in the emulator's thread.
         on_webhook: Is told of each webhook that was called, or was to be.
@@ -87,6 +88,7 @@ class Emulator:
         webhooks_before_rest: bool = False,
         drain: float = 0.0,
         random_seed: int = 0,
+        clock: Callable[[], int] = real_time,
         seed: Mapping[str, Any] | str | os.PathLike[str] | None = None,
         on_request: Callable[[RequestRecord], None] | None = None,
         on_webhook: Callable[[WebhookCall], None] | None = None,
@@ -107,6 +109,7 @@ class Emulator:
             webhooks_before_rest=webhooks_before_rest,
             drain=drain,
             random_seed=random_seed,
+            clock=clock,
             seed=seed,
         )
         self._engine = self._app[ENGINE]

@@ -111,7 +111,8 @@ def _not_closed_at_first(change: Change) -> None:
         raise RequestError(50384)
 
 
-def _still_open(change: Change) -> None:
+def still_open(change: Change) -> None:
+    """Refuse to update a closed conversation."""
     if change.row is not None and change.row["state"] == "closed":
         raise RequestError(50377)
 
@@ -119,7 +120,11 @@ def _still_open(change: Change) -> None:
 def _start_timers(change: Change) -> None:
     # Both timers count from one moment: the update that set them, or the last message since. It is the true
     # one, whatever dates an imported history has: otherwise its conversations would close at once.
-    if change.row is None or not change.values.keys().isdisjoint({"timer_inactive", "timer_closed"}):
+    is_set = change.row is None or not change.values.keys().isdisjoint({"timer_inactive", "timer_closed"})
+    wakes = (
+        change.values.get("state") == "active" and change.row is not None and change.row["state"] != "active"
+    )
+    if is_set or wakes:
         change.values["last_activity"] = change.now
 
 
@@ -130,14 +135,14 @@ def conversation_is_open(change: Change) -> None:
 
 
 def wake_conversation(change: Change) -> None:
-    """Make an inactive conversation active again and start its timers anew."""
+    """Make an inactive conversation active again, and start its timers anew."""
     conversation = change.above["conversations"]
-    # Read again: the change may have brought about others of it.
+    if conversation["state"] != "inactive":
+        return
+    # Read again: what came before in the same request may have woken it.
     row = change.store.get("conversations", id=conversation["id"])
     if row["state"] == "inactive":
         _move(change.act, change.above, row, "active", reason="EVENT", last_activity=change.now)
-    else:
-        change.store.update("conversations", row["id"], {"last_activity": change.now})
 
 
 def _tell_new_state(change: Change) -> None:
@@ -198,7 +203,7 @@ CONVERSATIONS: Final = Resource(
     order=("state", "created", "id"),
     rules={
         Verb.CREATE: (_not_closed_at_first, _name_is_free, _take_defaults, _start_timers),
-        Verb.UPDATE: (_still_open, _name_is_free, _start_timers),
+        Verb.UPDATE: (still_open, _name_is_free, _start_timers),
     },
     effects={Verb.UPDATE: (_tell_new_state,)},
     noun="Conversation",

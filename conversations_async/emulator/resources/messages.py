@@ -138,11 +138,11 @@ def _is_in_group_mms(participant: Row) -> bool:
 
 def _take_position(change: Change) -> None:
     # Counted in the conversation, not among its messages: an index is not used twice, deletions or not.
+    # Timers begin anew with each message.
     conversation = change.above["conversations"]
-    change.values["position"] = conversation["next_position"]
-    change.store.update(
-        "conversations", conversation["id"], {"next_position": conversation["next_position"] + 1}
-    )
+    position = change.values["position"] = conversation["next_position"]
+    changed = {"next_position": position + 1, "last_activity": change.now}
+    change.store.update("conversations", conversation["id"], changed)
 
 
 def _mark_edited(change: Change) -> None:

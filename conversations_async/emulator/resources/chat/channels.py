@@ -9,7 +9,7 @@ from ...errors import RequestError
 from ...resource import Change, Filter, Param, Place, Resource, Verb, is_free
 from ...store import Row
 from ...wire import choice, is_sid, name, text
-from ..conversations import CONVERSATIONS
+from ..conversations import CONVERSATIONS, still_open
 from .shared import frame, keep
 
 _LINKS: Final = {"members": "Members", "messages": "Messages", "invites": "Invites", "webhooks": "Webhooks"}
@@ -84,7 +84,7 @@ CHANNELS: Final[Resource] = evolve(
     # Assumed: the account's default timers are for what is made here, too.
     rules={
         Verb.CREATE: (_is_public, _name_is_free, *CONVERSATIONS.rules[Verb.CREATE]),
-        Verb.UPDATE: (_name_is_free, *CONVERSATIONS.rules[Verb.UPDATE]),
+        Verb.UPDATE: (still_open, _name_is_free, *CONVERSATIONS.rules[Verb.UPDATE]),
     },
 )
 
