@@ -155,11 +155,9 @@ def create_app(
         engine.courier.open()
         try:
             engine.open()
-            try:
-                yield
-            finally:
-                await engine.courier.close(drain=patience)
-                engine.close()
+            yield
+            await engine.courier.close(drain=patience)
+            engine.close()
         finally:
             await engine.courier.close(drain=0)
 

@@ -48,9 +48,10 @@ class Engine:
     turns: dict[tuple[str, str | None], asyncio.Lock] = field(factory=dict, init=False)
     _lock: threading.RLock = field(factory=threading.RLock, init=False)
     _meter: Meter = field(init=False)
-    _due: int | None = field(default=None, init=False)
+    #: What happens next by itself: when, and the table and id of its row.
+    _due: tuple[int, str, int] | None = field(default=None, init=False)
     _loop: asyncio.AbstractEventLoop | None = field(default=None, init=False)
-    _alarm: asyncio.TimerHandle | None = field(default=None, init=False)
+    _alarm: asyncio.Handle = field(init=False)
     #: The state at the start; None in a database that was not new then.
     _pristine: bytes | None = field(default=None, init=False)
 
@@ -63,12 +64,14 @@ class Engine:
         self.store = Store(self.database)
         self._meter = Meter(self.limits)
         self._loop = asyncio.get_running_loop()
-        self.clock.turned = self.catch_up
+        self._alarm = self._loop.call_soon(lambda: None)
+        self.clock.turned = self._turned
         try:
             if self.store.find("services", is_default=1) is None:
                 self.perform_now(self._lay_out)
                 self._pristine = self.image()
-            self.catch_up()
+            self._look_ahead()
+            self._catch_up()
         except BaseException:
             self.close()
             raise
@@ -77,8 +80,7 @@ class Engine:
         """Close the database."""
         with self._lock:
             self._loop = None
-            if self._alarm is not None:
-                self._alarm.cancel()
+            self._alarm.cancel()
             self.clock.turned = lambda: None
             self.store.close()
 
@@ -128,13 +130,6 @@ class Engine:
             self._publish(act)
             return result
 
-    def catch_up(self) -> None:
-        """Let everything happen that is due by now."""
-        with self._lock:
-            if self._loop is not None:
-                self._arm()
-                self._catch_up()
-
     def image(self) -> bytes:
         """Copy the state as it is now."""
         with self._lock:
@@ -145,7 +140,7 @@ class Engine:
         with self._lock:
             self.store.restore(image)
             self._meter = Meter(self.limits)
-            self._arm()
+            self._look_ahead()
 
     def plant(self, seed: Seed) -> dict[str, str]:
         """Make everything in a seed, of which no webhook hears, and give the SIDs by place.
@@ -192,40 +187,44 @@ class Engine:
     def _publish(self, act: Act) -> None:
         for call in act.calls:
             self.courier.post(call)
-        self._arm()
+        self._look_ahead()
 
     def _catch_up(self) -> None:
-        while self._due is not None and self._due <= self.clock.now():
-            due = self.store.next_due()
-            if due is None or due[0] > self.clock.now():
-                break
-            now, table, row_id = due
+        """Let everything happen that is due by now."""
+        while self._due is not None and self._due[0] <= self.clock.now():
+            now, table, row_id = self._due
             act = self._act(now, is_announced=True)
             with self.store.transaction():
                 BY_ITSELF[table](act, self.store.get(table, id=row_id))
             self._publish(act)
 
-    def _arm(self) -> None:
-        """Set the alarm to when something happens next by itself."""
+    def _look_ahead(self) -> None:
+        """See what happens next by itself, and when."""
         due = self.store.next_due()
-        moment = None if due is None else due[0]
-        if moment != self._due and self._loop is not None:
+        if due != self._due:
+            self._due = due
+            self._wake_up()
+
+    def _turned(self) -> None:
+        with self._lock:
+            self._catch_up()
+            self._wake_up()
+
+    def _wake_up(self) -> None:
+        if self._loop is not None:
             self._loop.call_soon_threadsafe(self._set_alarm)
-        self._due = moment
 
     def _set_alarm(self) -> None:
         with self._lock:
-            if self._alarm is not None:
-                self._alarm.cancel()
+            self._alarm.cancel()
             if self._due is not None and self._loop is not None:
-                delay = max(self._due - self.clock.now(), 0) / 1000
+                delay = max(self._due[0] - self.clock.now(), 0) / 1000
                 self._alarm = self._loop.call_later(delay, self._ring)
 
     def _ring(self) -> None:
         with self._lock:
-            if self._loop is not None:
-                self._catch_up()
-                self._set_alarm()
+            self._catch_up()
+            self._set_alarm()
 
     def _lay_out(self, act: Act) -> None:
         """Make the account and its default service."""

@@ -124,8 +124,7 @@ async def _deliver(engine: Engine, message: Message) -> Delivered | None:
             file = {"Content-Type": [message.content_type], "Filename": [message.filename or ""]}
             media = make(MEDIA, act, above, file, message.media)
             form["MediaSid"] = act.store.get("media", id=media.get("id"))["sid"]
-        made = make(_MESSAGES, act, above, _form({**form, **replaced})).row
-        assert made is not None  # noqa: S101 - for the type checker: it has just been made
+        made = make(_MESSAGES, act, above, _form({**form, **replaced})).written
         if message.channel_metadata is not None:
             metadata = {"channel_metadata": json.dumps(dict(message.channel_metadata))}
             act.store.update("messages", made["id"], metadata)
@@ -170,8 +169,7 @@ async def _autocreate(engine: Engine, message: Message, **named: Any) -> Row:
         service = address["auto_service_sid"] and act.store.find("services", sid=address["auto_service_sid"])
         above = {"services": service or act.store.get("services", is_default=1)}
         act.origin = {**binding, "MessagingBinding.AuthorAddress": message.from_, "MessageBody": message.body}
-        room = make(CONVERSATIONS, act, above, _form(replaced)).row
-        assert room is not None  # noqa: S101 - for the type checker: it has just been made
+        room = make(CONVERSATIONS, act, above, _form(replaced)).written
         if address["auto_type"] in _HOOKS:
             told = {wire: address[column] for wire, column in _HOOKS[address["auto_type"]].items()}
             filters = json.loads(told.pop("Configuration.Filters", None) or "[]")

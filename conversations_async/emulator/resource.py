@@ -126,6 +126,12 @@ class Change:
         """When it happens."""
         return self.act.now
 
+    @property
+    def written(self) -> Row:
+        """The row as it was written, for what follows."""
+        assert self.row is not None  # noqa: S101 - nothing follows what was not written
+        return self.row
+
     def get(self, column: str) -> Any:
         """What a column will hold."""
         if column in self.values or self.row is None:
@@ -202,11 +208,6 @@ def _let_pass(_: Mapping[str, Any]) -> None:
     """Refuse no filters."""
 
 
-def _tell_nothing(_: Row, __: Mapping[str, Row]) -> dict[str, str | None]:
-    """Tell nothing of a row."""
-    return {}
-
-
 @frozen(kw_only=True)
 class Resource:
     """One kind of thing in the API.
@@ -258,7 +259,7 @@ class Resource:
     rules: Mapping[Verb, tuple[Rule, ...]] = {}
     effects: Mapping[Verb, tuple[Rule, ...]] = {}
     noun: str | None = None
-    tell: "Callable[[Row, Mapping[str, Row]], dict[str, str | None]]" = _tell_nothing
+    tell: "Callable[[Row, Mapping[str, Row]], dict[str, str | None]]" = field(default=None)
     fetched: Callable[[Row, Place], dict[str, Any]] | None = None
     is_file: bool = False
 

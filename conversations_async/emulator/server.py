@@ -120,7 +120,8 @@ class Emulator:
         self._runner: web.AppRunner | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_used = False
-        self._thread: threading.Thread | None = None
+        self._thread = threading.Thread(target=self._run_in_thread, name="emulator", daemon=True)
+        self._started: Future[None] = Future()
         self._stop: Callable[[], object] = lambda: None
 
     @property
@@ -314,13 +315,11 @@ class Emulator:
         await self.close()
 
     def __enter__(self) -> Self:
-        started: Future[None] = Future()
-        self._thread = threading.Thread(
-            target=asyncio.run, args=(self._serve(started),), name="emulator", daemon=True
-        )
+        if self._is_used:
+            raise RuntimeError("an emulator starts once")
         self._thread.start()
         try:
-            started.result()
+            self._started.result()
         except BaseException:
             self._thread.join()
             raise
@@ -333,18 +332,20 @@ class Emulator:
         traceback: TracebackType | None,
     ) -> None:
         self._stop()
-        if self._thread is not None:
-            self._thread.join()
+        self._thread.join()
 
-    async def _serve(self, started: "Future[None]") -> None:
+    def _run_in_thread(self) -> None:
+        asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
         stop, loop = asyncio.Event(), asyncio.get_running_loop()
         try:
             await self.start()
         except BaseException as error:  # noqa: BLE001 - it is raised where the emulator was asked for
-            started.set_exception(error)
+            self._started.set_exception(error)
             return
         self._stop = lambda: loop.call_soon_threadsafe(stop.set)
-        started.set_result(None)
+        self._started.set_result(None)
         await stop.wait()
         await self.close()
 

@@ -159,7 +159,7 @@ class Store:
             f"SELECT * FROM (SELECT due, '{table}', id FROM {table} WHERE due IS NOT NULL ORDER BY due, id LIMIT 1)"  # noqa: E501, S608 - the names are these
             for table in ("conversations", "receipts")
         )
-        return min(map(tuple, self._db.execute(sql).fetchall()), default=None)
+        return min((tuple(row) for row in self._db.execute(sql).fetchall()), default=None)
 
     def image(self) -> bytes:
         """Copy everything, as it is now."""

@@ -81,8 +81,8 @@ class _Reply:
 
 @define
 class _Lane:
-    calls: deque[Call] = field(factory=deque)
-    task: asyncio.Task[None] | None = None
+    calls: deque[Call]
+    task: asyncio.Task[None] = field(init=False)
 
 
 def allowed_hosts(url: str | None, hosts: Collection[str]) -> tuple[str, ...]:
@@ -136,7 +136,7 @@ class Courier:
         self._under_way = 0
         self._idle = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._session: aiohttp.ClientSession | None = None
+        self._session: aiohttp.ClientSession
 
     @property
     def log(self) -> list[WebhookCall]:
@@ -165,15 +165,14 @@ class Courier:
                 await self.settled()
         except TimeoutError:
             pass
-        tasks = [lane.task for lane in self._lanes.values() if lane.task is not None]
+        tasks = [lane.task for lane in self._lanes.values()]
         dropped = self._drop()
         await asyncio.gather(*tasks, return_exceptions=True)
         for call in dropped:
             self._note(call, error="dropped: the emulator has ended")
         if dropped:
             _logger.warning("%d webhooks were dropped, as the emulator has ended", len(dropped))
-        if self._session is not None:
-            await self._session.close()
+        await self._session.close()
         self._loop = None
 
     def forget(self) -> None:
@@ -183,8 +182,7 @@ class Courier:
             self._log.clear()
         if not self._is_fixed:
             self.account_sid, self._auth_token = self._began_as
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._drop)
+        self._soon(self._drop)
 
     def post(self, call: Call) -> None:
         """Make a call, as soon as it is its turn. From any thread."""
@@ -194,10 +192,7 @@ class Courier:
             )
             self._note(call, error=error)
             return
-        if self._loop is not None:
-            with self._lock:
-                self._under_way += 1
-            self._loop.call_soon_threadsafe(self._queue, call)
+        self._soon(self._queue, call)
 
     async def ask(self, call: Call) -> dict[str, str]:
         """Ask a pre-action hook, and give the parameters that it replaces.
@@ -218,40 +213,45 @@ class Courier:
 
     async def settled(self) -> None:
         """Wait until every call has been made."""
+        await asyncio.sleep(0)  # what was posted just now is queued first
         while self._under_way:
             self._idle.clear()
             await self._idle.wait()
 
-    def _queue(self, call: Call) -> None:
-        lane = self._lanes.setdefault((call.url or "", call.form.get("ConversationSid", "")), _Lane())
-        lane.calls.append(call)
-        if lane.task is None:
-            # The lane is gone from the table when its last call is made, so that this happens once.
-            lane.task = asyncio.create_task(self._work(lane))
+    def _soon(self, do: Callable[..., object], *arguments: object) -> None:
+        """Do something in the loop of the calls; after the end, nothing."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(do, *arguments)
 
-    async def _work(self, lane: _Lane) -> None:
+    def _queue(self, call: Call) -> None:
+        self._under_way += 1
+        key = call.url or "", call.form.get("ConversationSid", "")
+        if key in self._lanes:
+            self._lanes[key].calls.append(call)
+        else:
+            lane = self._lanes[key] = _Lane(deque([call]))
+            lane.task = asyncio.create_task(self._work(key, lane))
+
+    async def _work(self, key: tuple[str, str], lane: _Lane) -> None:
         while lane.calls:
             try:
                 await self._call(lane.calls[0])
             except Exception:
                 _logger.exception("the emulator failed at the webhook %s", lane.calls[0].event)
             lane.calls.popleft()
-            self._done()
-        for key in [key for key, other in self._lanes.items() if other is lane]:
-            del self._lanes[key]
+            self._done(1)
+        del self._lanes[key]
 
     def _drop(self) -> list[Call]:
         lanes, self._lanes = self._lanes, {}
         for lane in lanes.values():
-            if lane.task is not None:
-                lane.task.cancel()
+            lane.task.cancel()
         dropped = [call for lane in lanes.values() for call in lane.calls]
         self._done(len(dropped))
         return dropped
 
-    def _done(self, calls: int = 1) -> None:
-        with self._lock:
-            self._under_way -= calls
+    def _done(self, calls: int) -> None:
+        self._under_way -= calls
         if not self._under_way:
             self._idle.set()
 
@@ -296,7 +296,6 @@ class Courier:
             headers["Content-Type"] = "application/x-www-form-urlencoded; charset=utf-8"
             signature = sign(url, form, self._auth_token)
         headers["X-Twilio-Signature"] = signature
-        assert self._session is not None  # noqa: S101 - for the type checker: calls are made while it is open
         try:
             async with self._session.request(
                 call.method,
@@ -312,10 +311,13 @@ class Courier:
                 reply = _Reply(response.status, body)
         except aiohttp.ClientConnectorError as failure:
             return None, f"no connection: {failure.strerror or failure}", "ct"
-        except aiohttp.ConnectionTimeoutError:
-            return None, "no connection in time", "ct"
-        except TimeoutError:
-            return None, "no answer in time", "rt"
+        except TimeoutError as failure:
+            what, kind = (
+                ("connection", "ct")
+                if isinstance(failure, aiohttp.ConnectionTimeoutError)
+                else ("answer", "rt")
+            )
+            return None, f"no {what} in time", kind
         except (aiohttp.ClientError, ValueError) as failure:
             return None, f"no answer: {failure}", "ct"
         return reply, None, f"{reply.status // 100}xx" if reply.status >= 400 else None

@@ -167,13 +167,11 @@ def _send_to_channels(change: Change) -> None:
             "due": change.now + change.act.carrier.steps["sent"][0],
         }
         receipt_id = change.store.insert("receipts", receipt)
-        tell_delivery(change.act, change.store.get("receipts", id=receipt_id), change.row, change.above)
+        tell_delivery(change.act, change.store.get("receipts", id=receipt_id), change.written, change.above)
 
 
-def tell_delivery(act: Act, receipt: Row, message: Row | None, above: Mapping[str, Row]) -> None:
+def tell_delivery(act: Act, receipt: Row, message: Row, above: Mapping[str, Row]) -> None:
     """Tell how far a message has come on its way to one phone."""
-    if message is None:
-        return
     told = {
         **tell(message, above),
         "DeliveryReceiptSid": receipt["sid"],

@@ -3,7 +3,7 @@
 import json
 from typing import Any, Final
 
-from ..errors import RequestError, malformed
+from ..errors import RequestError
 from ..resource import Change, Param, Place, Resource, Verb, as_json
 from ..store import Row
 from ..wire import choice, text
@@ -25,18 +25,9 @@ def _show(row: Row, place: Place) -> dict[str, Any]:
 
 def check_permissions(change: Change) -> None:
     """Let through what a role of this type may permit."""
-    permissions = change.values.get("permissions")
-    if permissions is None:
-        return
-    if not PERMISSIONS[change.get("type")].issuperset(permissions):
+    if not PERMISSIONS[change.get("type")].issuperset(change.get("permissions")):
         raise RequestError(50104)
     as_json("permissions")(change)
-
-
-def _permission(value: str) -> str:
-    if not value:
-        raise malformed("Permission")
-    return value
 
 
 def _is_no_default(change: Change) -> None:
@@ -47,7 +38,7 @@ def _is_no_default(change: Change) -> None:
         raise RequestError(20403, "A default role of the service cannot be deleted")
 
 
-_PERMISSION: Final = Param("Permission", "permissions", _permission, 50104, required=True, repeated=True)
+_PERMISSION: Final = Param("Permission", "permissions", str, 50104, required=True, repeated=True)
 
 ROLES: Final = Resource(
     path="Roles",
