@@ -41,10 +41,13 @@ class Log:
         self._terminal = terminal
 
     def request(self, record: RequestRecord) -> None:
-        """Show a request: when, what, the status, the error's code or the operation, and how long it took."""
-        what = str(record.code or record.operation or "")
+        """Show a request: when, what, the status, a fault and a code if any, the operation, and how long."""
+        parts = (record.fault and "fault", record.code, record.operation)
+        what = _fit(" ".join(str(part) for part in parts if part), _OPERATION)
         end = Text.assemble(
-            _status(record.status), f" {what:<{_OPERATION}} ", (f"{_duration(record.seconds):>7}", "dim")
+            _status(record.status),
+            (f" {what} ", "red" if record.fault else ""),
+            (f"{_duration(record.seconds):>7}", "dim"),
         )
         self._line(Text(f"{one_line(record.method):<6} "), record.path, end)
 
@@ -78,10 +81,8 @@ def apply(path: Path, take: Callable[[Any], object]) -> None:
         ValueError: It cannot be read, or is refused; the line begins with the file.
     """
     content = documents.load(path)
-    try:
+    with documents.inside(str(path)):
         take(content)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
 
 
 async def serve(emulator: Emulator, *, seed: Path | None = None) -> None:

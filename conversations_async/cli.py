@@ -99,10 +99,10 @@ def emulator(
             metavar="PATTERN", help="Hosts that webhooks may call, too, such as '*.test'. Repeatable."
         ),
     ] = None,
-    webhooks_before_rest: Annotated[
+    pre_webhooks_for_rest: Annotated[
         bool,
         typer.Option(
-            "--webhooks-before-rest",
+            "--pre-webhooks-for-rest",
             help="Ask pre-action webhooks about REST writes, too.",
         ),
     ] = False,
@@ -130,7 +130,7 @@ def emulator(
             latency=latency,
             webhook_url=webhook_url,
             webhook_hosts=webhook_host or (),
-            webhooks_before_rest=webhooks_before_rest,
+            pre_webhooks_for_rest=pre_webhooks_for_rest,
             drain=drain,
             seed=seed,
             on_request=None if log is None else log.request,

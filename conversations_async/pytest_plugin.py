@@ -6,12 +6,14 @@ Both are for tests of any kind: with pytest-asyncio, with anyio's plugin, and wi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
+from inspect import signature
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-# What the fixtures need is imported by them: every run of pytest imports this module, few use them.
+# The emulator is imported by the fixtures: every run of pytest imports this module, few use them.
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -59,11 +61,13 @@ def _conversations_emulators() -> Iterator[Callable[[dict[str, Any]], Emulator]]
 def conversations_emulator(
     conversations_emulator_options: dict[str, Any],
     _conversations_emulators: Callable[[dict[str, Any]], Emulator],
-) -> Emulator:
+) -> Iterator[Emulator]:
     """The API on a port of this machine, as if just started: empty, without faults, in the real time."""
     emulator = _conversations_emulators(_with_account(conversations_emulator_options))
     emulator.reset()
-    return emulator
+    yield emulator
+    # Not only before the next test: webhooks that are left would be called meanwhile.
+    emulator.reset()
 
 
 @pytest.fixture
@@ -85,5 +89,13 @@ def conversations_client(
     client._session.close_idle()  # noqa: SLF001  # what tests alone need is not for all to see
 
 
-def _with_account(options: dict[str, Any]) -> dict[str, Any]:
+def _with_account(options: Any) -> dict[str, Any]:
+    from .emulator import Emulator, documents  # noqa: PLC0415  # see above
+
+    name = "conversations_emulator_options"
+    documents.require(name, options, "a dict of Emulator's arguments", fits=isinstance(options, Mapping))
+    known = signature(Emulator).parameters
+    for option in options:
+        if option not in known:
+            raise documents.unknown(name, option, known)
     return {"account_sid": ACCOUNT_SID, "auth_token": AUTH_TOKEN, **options}

@@ -40,7 +40,7 @@ from conversations_async import (
 )
 from conversations_async._emulator_cli import Log, log_to_terminal, serve
 from conversations_async._terminal import Terminal
-from conversations_async.emulator import Emulator, RequestRecord, WebhookCall, webhooks
+from conversations_async.emulator import Emulator, Fault, RequestRecord, WebhookCall, webhooks
 
 from .conftest import ACCOUNT_SID, AUTH_TOKEN
 from .support import point_at
@@ -449,7 +449,7 @@ async def test_options_reach_the_emulator(tmp_path: Path) -> None:
     faults.write_text('[{"operation": "conversations.list", "status": 503, "times": 1}]')
     gate = asyncio.Event()
     gate.set()
-    options = ("--limits", "--latency", "0.001", "--webhooks-before-rest", "--webhook-host", "*.test")
+    options = ("--limits", "--latency", "0.001", "--pre-webhooks-for-rest", "--webhook-host", "*.test")
     async with (
         receiving(gate) as (hook, came),
         running("--faults", str(faults), "--webhook-url", hook, *options) as (_, url),
@@ -519,7 +519,11 @@ SERVICE = f"/v1/Services/IS{'e' * 32}/Conversations/CH{'c' * 32}/Messages"
         ),
         (
             _record(status=404, code=20404, operation="messages.list"),
-            "GET    /v1/Conversations               404 20404                  4.2ms",
+            "GET    /v1/Conversations               404 20404 messages.list    4.2ms",
+        ),
+        (
+            _record(status=503, code=20503, operation="conversations.create", fault=Fault(status=503)),
+            "GET    /v1/Conversations               503 fault 205…ons.create   4.2ms",
         ),
         (
             _record(path="/v1/\n\x1b[31m[red]\u202e", status=None),

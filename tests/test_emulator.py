@@ -101,7 +101,7 @@ class TestServer:
 
     async def test_port_in_use(self, emulator: Emulator) -> None:
         """A port that is taken raises OSError and leaves nothing open."""
-        with pytest.raises(OSError, match="address"):
+        with pytest.raises(OSError, match="cannot listen on"):
             await Emulator(port=int(emulator.url.rpartition(":")[2])).start()
 
     async def test_ipv6_url(self) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conversations_async import ConversationsClient, NotFoundError, RetryPolicy
+from conversations_async import ConversationsClient, NotFoundError, RetryPolicy, TransportError
 from conversations_async.emulator import Emulator, create_app
 
 from .conftest import ACCOUNT_SID, AUTH_TOKEN
@@ -201,3 +201,18 @@ async def test_as_an_application(tmp_path: Path) -> None:
     await app.startup()
     await app.cleanup()
     assert not (tmp_path / "db-wal").exists()
+
+
+async def test_what_went_wrong_is_kept(emulator: Emulator) -> None:
+    """A request that a fault hit is kept with the fault, and without a status where its connection ended."""
+    reset = emulator.faults.add(reset="after", method="POST", times=1)
+    refused = emulator.faults.add(status=503, times=1)
+    async with talk_to(emulator) as client:
+        with pytest.raises(TransportError):
+            await client.conversations.create(unique_name="a")
+        assert await client.with_options(retry=RetryPolicy(base_delay=0)).conversations.fetch("a")
+    lost, failed, fetched = emulator.requests
+    assert (lost.status, lost.fault, lost.form) == (None, reset, {"UniqueName": ["a"]})
+    assert (failed.status, failed.code, failed.fault) == (503, 20503, refused)
+    assert "Authorization" not in failed.headers
+    assert (fetched.status, fetched.code, fetched.fault) == (200, None, None)

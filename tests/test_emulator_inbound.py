@@ -175,6 +175,26 @@ async def test_autocreation_of_other_types(emulator: Emulator, client: Conversat
     assert await client.webhooks(second.conversation_sid).stream().list() == []
 
 
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ({"from_": "bogus"}, 50407),
+        ({"from_": OURS}, 50409),
+        ({"from_": f"whatsapp:{PHONE}"}, 50414),
+        ({"from_": PHONE, "body": "x" * 32769}, 50504),
+        ({"from_": PHONE, "attributes": "no JSON"}, 50304),
+    ],
+)
+async def test_what_the_rules_refuse_leaves_nothing(
+    emulator: Emulator, client: ConversationsClient, message: dict[str, Any], code: int
+) -> None:
+    """Where a first message cannot be, no conversation is made for it."""
+    await client.addresses.create(type="sms", address=OURS, auto_creation_enabled=True)
+    with pytest.raises(RequestError, match=str(code)):
+        await emulator.deliver(**{"to": OURS, "body": "Hi"} | message)
+    assert await client.conversations.stream().list() == []
+
+
 async def test_two_first_messages_at_once(emulator: Emulator, client: ConversationsClient) -> None:
     """Messages that arrive together make one conversation."""
     await client.addresses.create(type="sms", address=OURS, auto_creation_enabled=True)

@@ -60,7 +60,7 @@ class TestWhatIsMade:
                         "participants": [{"identity": "smee", "last_read_message_index": 0}, PHONE],
                         "messages": [
                             {"author": "smee", "body": "Ahoy!", "date_created": "2015-07-30T20:00:00Z"},
-                            {"author": "+15558675310", "body": 42, "attributes": "[1]"},
+                            {"author": "+15558675310", "body": "42", "attributes": "[1]"},
                         ],
                         "webhooks": [
                             {
@@ -273,6 +273,16 @@ MISTAKES: dict[str, Any] = {
     "conversations[0].friendly_name: holds half of a surrogate pair": {
         "conversations": [{"friendly_name": "\ud800"}]
     },
+    "conversations[0].unique_name: must be a text, not a number": {"conversations": [{"unique_name": 5}]},
+    "conversations[0].friendly_name: must be a text, not true or false": {
+        "conversations": [{"friendly_name": True}]
+    },
+    "conversations[0].attributes: must be a text or an object, not a number": {
+        "conversations": [{"attributes": 5}]
+    },
+    "conversations[0].participants[0].last_read_message_index: 50421: Invalid last read message index": {
+        "conversations": [{"participants": [{"identity": "smee", "last_read_message_index": True}]}]
+    },
     "conversations: must be a list, not an object": {"conversations": {}},
     "conversations[0]: must be an object, not null": {"conversations": [None]},
     "conversations[0].messages[0]: must be an object, not a text": {
@@ -316,7 +326,8 @@ class TestMistakes:
             (b'{"users":\n [{"identity": "\xff"}]}', ":2:17: not UTF-8"),
             (b"[" * 100_000, ": nested too deeply"),
             (b'{"users": ' + b"1" * 5_000 + b"}", ": a number has too many digits"),
-            (b"", ":1:1: Expecting value"),
+            (b"", ": is empty"),
+            (b'{"users": [], "users": []}', ": 'users' is given twice in one object"),
         ],
     )
     async def test_file_that_is_no_json(

@@ -15,7 +15,7 @@ from twilio.request_validator import (  # type: ignore[import-untyped]  # it has
 )
 
 from conversations_async import APIError, ConflictError, ConversationsClient, RetryPolicy
-from conversations_async.emulator import Carrier, Emulator
+from conversations_async.emulator import Carrier, Emulator, Limits, RequestError
 
 from .conftest import ACCOUNT_SID, AUTH_TOKEN
 from .servers import Scripted
@@ -321,7 +321,7 @@ class TestScoped:
 @pytest.fixture
 async def asking() -> AsyncIterator[Emulator]:
     """An emulator that asks pre-action hooks about what the REST API does, too."""
-    async with Emulator(webhooks_before_rest=True) as emulator:
+    async with Emulator(pre_webhooks_for_rest=True) as emulator:
         yield emulator
 
 
@@ -423,7 +423,8 @@ class TestPreAction:
         assert (changed.body, changed.attributes) == ("again", '{"seen": true}')
 
     @pytest.mark.parametrize(
-        ("replaced", "code"), [({"attributes": "no JSON"}, 50304), ({"body": ["x"]}, 20001)]
+        ("replaced", "code"),
+        [({"attributes": "no JSON"}, 50304), ({"body": ["x"]}, 20001), ({"body": "\ud800"}, 20001)],
     )
     async def test_a_bad_replacement(
         self, asked: ConversationsClient, receiver: Receiver, replaced: dict[str, Any], code: int
@@ -436,7 +437,7 @@ class TestPreAction:
         assert refused.value.code == code
         assert await asked.messages(room.sid).stream().list() == []
 
-    @pytest.mark.parametrize("answer", [b"", b"no JSON", b"[]", b'{"body": null}'])
+    @pytest.mark.parametrize("answer", [b"", b"no JSON", b"[]", b"[" * 100_000, b'{"body": null}'])
     async def test_an_answer_that_says_nothing(
         self, asked: ConversationsClient, receiver: Receiver, answer: bytes
     ) -> None:
@@ -451,6 +452,68 @@ class TestPreAction:
         room = await asked.conversations.create()
         receiver.answers["onMessageAdd"] = status, b""
         assert (await asked.messages(room.sid).create(body="Hi", webhook_enabled=True)).body == "Hi"
+
+    async def test_each_hook_is_asked(
+        self, asking: Emulator, asked: ConversationsClient, receiver: Receiver
+    ) -> None:
+        """What brings about several things is asked about each, and one refusal is one of all."""
+        create = asked.conversations.create_with_participants
+        await create(participant=[{"identity": "alice"}, {"identity": "bob"}], webhook_enabled=True)
+        await asking.settled()
+        asks = [heard.event for heard in receiver.heard if not heard.url.endswith("/after")]
+        assert asks == ["onConversationAdd", "onParticipantAdd", "onParticipantAdd"]
+        receiver.answers["onParticipantAdd"] = 403, {}
+        with pytest.raises(APIError, match="50056"):
+            await create(participant=[{"identity": "carol"}], webhook_enabled=True)
+        assert len(await asked.conversations.stream().list()) == 1
+
+    async def test_the_author_in_chat(self, asked: ConversationsClient, receiver: Receiver) -> None:
+        """What replaces the author does so in the legacy API, too, where the parameter has another name."""
+        room = await asked.conversations.create()
+        assert room.chat_service_sid is not None
+        receiver.answers["onMessageAdd"] = 200, {"author": "censor", "body": "***"}
+        channel = asked.chat.service(room.chat_service_sid).messages(room.sid)
+        message = await channel.create(from_="alice", body="Hi", webhook_enabled=True)
+        assert (message.from_, message.body) == ("censor", "***")
+
+    async def test_limits_hold_meanwhile(self, receiver: Receiver) -> None:
+        """While hooks are asked, no more is let in than the limits allow."""
+        emulator = Emulator(pre_webhooks_for_rest=True, limits=Limits(participants=1))
+        async with emulator, ConversationsClient(ACCOUNT_SID, AUTH_TOKEN, base_url=emulator.url) as client:
+            await client.conversations.create(unique_name="a")
+            await client.webhook_configuration.update(pre_webhook_url=receiver.url)
+            receiver.gate.clear()
+            joining = asyncio.gather(
+                *(client.participants("a").create(identity=who, webhook_enabled=True) for who in "abc"),
+                return_exceptions=True,
+            )
+            await receiver.wait("onParticipantAdd", 3)
+            receiver.gate.set()
+            assert sum(isinstance(joined, APIError) for joined in await joining) == 2
+            assert len(await client.participants("a").stream().list()) == 1
+
+    async def test_a_reset_meanwhile(
+        self, asking: Emulator, asked: ConversationsClient, receiver: Receiver
+    ) -> None:
+        """What a hook was asked about before a reset does not happen after it."""
+        await asked.conversations.create(unique_name="a")
+        await asked.participants("a").create(identity="alice")
+        receiver.gate.clear()
+        writing = asyncio.gather(
+            asked.messages("a").create(body="Hi", webhook_enabled=True),
+            asking.deliver(from_="alice", conversation="a", body="Hi"),
+            return_exceptions=True,
+        )
+        await receiver.wait("onMessageAdd", 2)
+        snapshot = asking.snapshot()
+        asking.reset()
+        asking.restore(snapshot)
+        receiver.gate.set()
+        written, delivered = await writing
+        assert isinstance(written, APIError)
+        assert isinstance(delivered, RequestError)
+        assert (written.code, delivered.code) == (20500, 20500)
+        assert await asked.messages("a").stream().list() == []
 
     async def test_a_refusal_by_the_rules_comes_first(
         self, asked: ConversationsClient, receiver: Receiver
@@ -529,6 +592,61 @@ class TestCalling:
         receiver.gate.set()
         await emulator.settled()
         assert [form["Body"] for form in receiver.of("onMessageAdded")] == ["a", "b", "c"]
+
+    async def test_many_at_once(self, receiver: Receiver) -> None:
+        """However many calls wait for a slow receiver, each of them is made at once."""
+        receiver.gate.clear()
+        emulator = Emulator(webhook_url=receiver.url)
+        async with emulator, ConversationsClient(ACCOUNT_SID, AUTH_TOKEN, base_url=emulator.url) as client:
+            creating = (client.conversations.create(webhook_enabled=True) for _ in range(150))
+            await asyncio.gather(*creating)
+            await receiver.wait("onConversationAdded", 150)
+            receiver.gate.set()
+            await emulator.settled()
+        assert {call.status for call in emulator.webhooks} == {200}
+
+    async def test_a_url_without_a_path(self, receiver: Receiver) -> None:
+        """The signature is of what is sent, which has a slash where the URL has no path."""
+        origin = receiver.url.removesuffix("/hook")
+        async with Emulator(webhook_url=origin, account_sid=ACCOUNT_SID, auth_token=AUTH_TOKEN) as emulator:
+            async with ConversationsClient(ACCOUNT_SID, AUTH_TOKEN, base_url=emulator.url) as client:
+                await client.conversations.create(webhook_enabled=True)
+            await emulator.settled()
+        (heard,) = receiver.heard
+        assert heard.url == f"{origin}/"
+        signature = heard.headers["X-Twilio-Signature"]
+        assert RequestValidator(AUTH_TOKEN).validate(heard.url, heard.form, signature)
+
+    @pytest.mark.parametrize("url", ["http://127.0.0.1/a b", "http://127.0.0.1/é", "http://h/\r\nX: 1"])
+    async def test_what_cannot_be_sent(self, client: ConversationsClient, url: str) -> None:
+        """A URL that is not escaped is refused where it is configured."""
+        with pytest.raises(APIError, match="50054"):
+            await client.webhook_configuration.update(post_webhook_url=url)
+
+    async def test_a_listener_that_fails(self, receiver: Receiver, caplog: pytest.LogCaptureFixture) -> None:
+        """Whoever is told of requests and webhooks may fail, and nothing else does."""
+
+        def fail(happened: object) -> None:
+            raise RuntimeError(type(happened).__name__)
+
+        emulator = Emulator(webhook_url=receiver.url, on_request=fail, on_webhook=fail)
+        async with emulator, ConversationsClient(ACCOUNT_SID, AUTH_TOKEN, base_url=emulator.url) as client:
+            await client.conversations.create(webhook_enabled=True)
+            await emulator.settled()
+        assert [call.status for call in emulator.webhooks] == [200]
+        assert len([line for line in caplog.messages if line.startswith("the listener")]) == 2
+
+    async def test_no_secret_in_an_error(
+        self, emulator: Emulator, client: ConversationsClient, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """Neither the log nor the error of a call tells the query of its URL, or what it carried."""
+        async with Scripted.of([b"no HTTP\r\n\r\n"]) as server:
+            await listen(client, Receiver(f"{server.url}/hook?key=hunter2"), method="GET")
+            await client.conversations.create(friendly_name="hunter3", webhook_enabled=True)
+            await emulator.settled()
+        told = [call.error or "" for call in emulator.webhooks] + caplog.messages
+        assert len(told) == 2
+        assert not any("hunter" in text or "\n" in text for text in told)
 
     async def test_elsewhere_is_not_called(self, emulator: Emulator, client: ConversationsClient) -> None:
         """A host that is not this machine's is noted, and not called, unless it is allowed."""
@@ -664,6 +782,14 @@ class TestTimers:
                 emulator.clock.advance(minutes=30)
                 states.append((await client.conversations.fetch(room.sid)).state)
         assert states == ["active", "inactive"] * 2
+
+    async def test_the_rest_in_real_time(self, receiver: Receiver) -> None:
+        """After a turn of the clock, what is left of a timer passes by itself."""
+        emulator = Emulator(webhook_url=receiver.url)
+        async with emulator, ConversationsClient(ACCOUNT_SID, AUTH_TOKEN, base_url=emulator.url) as client:
+            await client.conversations.create(timers_inactive="PT1M")
+            emulator.clock.advance(seconds=59.9)
+            await receiver.wait("onConversationStateUpdated")
 
     async def test_in_real_time(self, receiver: Receiver) -> None:
         """A timer fires by itself, while nobody asks."""

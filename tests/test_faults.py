@@ -170,6 +170,31 @@ class TestFaults:
             faults.add(status=503, times=0)
         assert list(faults) == []
 
+    def test_knows_its_operations(self) -> None:
+        """An operation must be one of those that are known, if any are, and all or nothing is added."""
+        faults = Faults(operations=("messages.create", "messages.list"))
+        for operation in ("messages.create", "messages.*", "*", None):
+            faults.add(operation=operation, status=503)
+        before = faults.dump()
+        for operation, hint in {
+            "Messages.create": "did you mean messages.create?",
+            "users.*": "names are such as messages.create",
+            "a\n" * 99: "names are such as messages.create",
+        }.items():
+            with pytest.raises(
+                ValueError, match=r"^faults\[1\]\.operation: no operation is called "
+            ) as raised:
+                faults.load([{"status": 503}, {"operation": operation, "status": 503}])
+            assert is_one_line(str(raised.value))
+            assert str(raised.value).endswith(f"; {hint}")
+        assert faults.dump() == before
+
+    def test_seed_is_a_number(self) -> None:
+        """What is no whole number is no seed."""
+        wrong: Any = "x"
+        with pytest.raises(ValueError, match=r"^fault_seed must be a whole number, not 'x'$"):
+            Faults(wrong)
+
     def test_first_added_hits_first(self) -> None:
         """Faults hit in the order in which they were added; one that is used up leaves room for the next."""
         faults = Faults()
@@ -531,15 +556,15 @@ class TestWire:
     @pytest.mark.parametrize(
         ("fault", "code", "message"),
         [
-            ({"status": 429}, 20429, "Too Many Requests"),
-            ({"status": 500}, 20500, "Internal Server Error"),
-            ({"status": 503}, 20503, "Service Unavailable"),
+            ({"status": 429}, 20429, "Too many requests"),
+            ({"status": 500}, 20500, "Internal server error"),
+            ({"status": 503}, 20503, "Service unavailable"),
             ({"status": 400}, 20001, "Bad Request"),
             ({"status": 401}, 20003, "Unauthorized"),
             ({"status": 404}, 20404, "Not Found"),
-            ({"status": 405}, 20004, "Method Not Allowed"),
+            ({"status": 405}, 20004, "Method not allowed"),
             ({"status": 599}, 20599, "Refused"),
-            ({"status": 409, "code": 50433}, 50433, "Conflict"),
+            ({"status": 409, "code": 50433}, 50433, "Participant already exists"),
         ],
     )
     @pytest.mark.parametrize("after", [False, True])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -11,7 +12,7 @@ import aiohttp
 import pytest
 
 from conversations_async import AuthenticationError, ConversationsClient, NotFoundError, ServerError
-from conversations_async.pytest_plugin import ACCOUNT_SID, AUTH_TOKEN
+from conversations_async.pytest_plugin import ACCOUNT_SID, AUTH_TOKEN, _with_account
 
 from . import conftest
 from .test_cli import receiving
@@ -170,6 +171,16 @@ def test_who_does_not_use_it_does_not_start_it(pytestconfig: pytest.Config, tmp_
     assert run.returncode == 0, run.stdout
 
 
+@pytest.fixture
+def after() -> Iterator[list[Emulator]]:
+    """Look at emulators when their fixtures have ended."""
+    used: list[Emulator] = []
+    yield used
+    for emulator in used:
+        asyncio.run(emulator.settled())
+        assert (emulator.requests, emulator.webhooks, list(emulator.faults)) == ([], [], [])
+
+
 class TestHere:
     """In this process."""
 
@@ -207,6 +218,22 @@ class TestHere:
         assert heard == ["onConversationAdded"]
         assert [call.status for call in conversations_emulator.webhooks] == [200]
 
+    async def test_nothing_is_left_behind(
+        self,
+        after: list[Emulator],
+        conversations_client: ConversationsClient,
+        conversations_emulator: Emulator,
+    ) -> None:
+        """As soon as a test has ended, what it caused is called no more."""
+        gate = asyncio.Event()
+        async with receiving(gate) as (url, heard):
+            await conversations_client.webhook_configuration.update(post_webhook_url=url)
+            await conversations_client.conversations.create(webhook_enabled=True)
+            while not heard:  # noqa: ASYNC110  # there is no event to wait for
+                await asyncio.sleep(0.001)
+            conversations_emulator.faults.add(status=503)
+            after.append(conversations_emulator)
+
     async def test_a_late_request_does_not_reach_the_next_test(
         self, conversations_client: ConversationsClient, conversations_emulator: Emulator
     ) -> None:
@@ -229,7 +256,7 @@ class TestHooksBeforeRest:
     @pytest.fixture
     def conversations_emulator_options(self) -> dict[str, Any]:
         """Let them be asked, and let any account in."""
-        return {"webhooks_before_rest": True, "account_sid": None, "auth_token": None}
+        return {"pre_webhooks_for_rest": True, "account_sid": None, "auth_token": None}
 
     async def test_a_late_answer_does_not_reach_the_next_test(
         self, conversations_client: ConversationsClient, conversations_emulator: Emulator
@@ -289,6 +316,25 @@ class TestOptions:
         token = conversations_emulator_options["auth_token"]
         assert self.urls.setdefault(token, conversations_emulator.url) == conversations_emulator.url
         assert len(set(self.urls.values())) == len(self.urls)
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (None, "conversations_emulator_options must be a dict of Emulator's arguments, not None"),
+        (5, "conversations_emulator_options must be a dict of Emulator's arguments, not 5"),
+        (
+            ["latency"],
+            "conversations_emulator_options must be a dict of Emulator's arguments, not ['latency']",
+        ),
+        ({"latencyy": 1}, "conversations_emulator_options.latencyy: unknown; did you mean latency?"),
+        ({5: 1}, "conversations_emulator_options.5: unknown; known are database, host, port, "),
+    ],
+)
+def test_wrong_options(options: Any, line: str) -> None:
+    """Options that are none are refused by the name of their fixture."""
+    with pytest.raises(ValueError, match=f"^{re.escape(line)}"):
+        _with_account(options)
 
 
 @pytest.fixture

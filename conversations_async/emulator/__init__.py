@@ -6,6 +6,7 @@ It is the other side of the wire and shares no code with the client:
     app         speaks HTTP: routes, credentials, error bodies
     control     steers one that is running, from outside
     faults      what goes wrong, if it is told to
+    records     what was asked, and how it was answered
     engine      one thing after another: requests, timers, and the webhooks that follow
     handlers    list, create, fetch, update, delete: once for all resources
     resources/  the table: what each resource takes, keeps, refuses, shows and tells
@@ -16,7 +17,7 @@ It is the other side of the wire and shares no code with the client:
     inbound     what phones and chat users send
     seeds       what is there from the start
     planting    makes it, or nothing of it
-    documents   files of JSON, and the places of the mistakes in them
+    documents   what people wrote, JSON and arguments, and the mistakes in it
     events      what each webhook event tells
     webhooks    signs and calls, repeats, and asks pre-action hooks
     carrier     how messages to phones fare
@@ -28,13 +29,14 @@ It is the other side of the wire and shares no code with the client:
     errors      every refusal: its status, code and wording
 """
 
-from .app import RequestRecord, create_app
+from .app import create_app
 from .carrier import Carrier
 from .clock import Clock
 from .errors import RequestError
 from .faults import Fault, Faults
 from .inbound import Delivered
 from .limits import Limits
+from .records import RequestRecord
 from .server import Emulator, Snapshot
 from .webhooks import WebhookCall
 

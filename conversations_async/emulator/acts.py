@@ -52,25 +52,45 @@ class Act:
     client_identity: str | None = None
     #: Whether webhooks hear of it.
     is_announced: bool = False
-    #: Whether a pre-action hook is to be asked before it is kept.
+    #: Whether pre-action hooks are to be asked before it is kept.
     asks: bool = False
+    #: What those replace that have been asked already, in their order: by column.
+    answers: Sequence[Mapping[str, str]] = ()
     carrier: Carrier = field(factory=Carrier)
     #: What is told besides of a conversation that an inbound message makes.
     origin: Mapping[str, str | None] = {}
     meter: Meter = UNLIMITED
     #: The webhooks to call once it is kept.
     calls: list[Call] = field(factory=list)
+    _questions: int = field(default=0, init=False)
+
+    @property
+    def replaced(self) -> Mapping[str, str]:
+        """What pre-action hooks have replaced, by column."""
+        return {column: text for answer in self.answers for column, text in answer.items()}
+
+    def count(self, table: str, row_id: int) -> None:
+        """Count a write against the limits, unless that was done before a hook was asked.
+
+        Raises:
+            RequestError: 50063. It is one too many.
+        """
+        if not self.answers:
+            self.meter.count(table, row_id, self.now)
 
     def before(self, name: str, told: Mapping[str, str | None], above: Mapping[str, Row]) -> None:
         """Ask a pre-action hook, if there is one.
 
         Raises:
-            AskFirst: There is.
+            AskFirst: There is, and it has not been asked.
         """
         if not self.asks:
             return
         layer = _layer(self.store, above["services"])
         if layer["pre_webhook_url"] and _listens(layer, name):
+            self._questions += 1
+            if self._questions <= len(self.answers):
+                return
             raise AskFirst(self._call(name, told, layer["pre_webhook_url"], layer["webhook_method"]))
 
     def after(self, name: str, told: Mapping[str, str | None], above: Mapping[str, Row]) -> None:

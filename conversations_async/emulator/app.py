@@ -5,14 +5,13 @@ import logging
 import os
 import secrets
 import time
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
-from attrs import define, evolve, field, frozen
+from attrs import frozen
 
 from . import links
 from .acts import Act
@@ -20,13 +19,15 @@ from .auth import Credentials
 from .carrier import Carrier
 from .clock import Clock, real_time
 from .control import Control, add_routes, bypass
+from .documents import path_of
 from .engine import Engine
 from .errors import RequestError
-from .faults import CODE, Faults, play
+from .faults import CODE, Fault, Faults, play
 from .handlers import Request, answer
 from .limits import Limits, read_limits
+from .records import Recorder, RequestRecord
 from .resource import Endpoint, Verb
-from .resources import MEDIA, VERSIONS
+from .resources import MEDIA, OPERATIONS, VERSIONS
 from .seeds import read_from
 from .webhooks import Courier, allowed_hosts
 from .wire import milliseconds
@@ -39,61 +40,11 @@ _CODES: Final = {404: 20404, 405: 20004, 413: 20413}
 _LARGEST_FILE: Final = 150 << 20
 _REMEMBERED: Final = 10_000
 
+#: The headers that no record has.
+_SECRET: Final = frozenset({"authorization", "proxy-authorization", "cookie", "x-twilio-token"})
+
 #: The name of the route that needs no credentials.
 _OPEN: Final = "open"
-
-
-@frozen(kw_only=True)
-class RequestRecord:
-    """A request that came in, and how it was answered.
-
-    Attributes:
-        operation: Such as ``messages.create`` or ``chat.channels.list``; None where the path leads nowhere.
-        path: The path, decoded.
-        query: Every value of each name, in its order.
-        form: The same of the body; empty where it is no form.
-        headers: What the client sent, but for its credentials.
-        status: The HTTP status; None where the connection ended before there was one.
-        seconds: How long it took.
-        code: The code of the error, such as 20404, where it was refused.
-    """
-
-    operation: str | None
-    method: str
-    path: str
-    query: Mapping[str, Sequence[str]]
-    form: Mapping[str, Sequence[str]]
-    headers: Mapping[str, str]
-    status: int | None
-    seconds: float
-    code: int | None
-
-
-@define
-class Recorder:
-    """Remembers the last 10,000 requests, and how many there were."""
-
-    count: int = 0
-    #: How often everything began anew. What came in before must not show, nor be done, after that.
-    era: int = 0
-    under_way: int = 0
-    records: deque[RequestRecord] = field(factory=lambda: deque(maxlen=_REMEMBERED))
-    #: Is told of each.
-    listener: Callable[[RequestRecord], None] | None = None
-
-    def add(self, era: int, record: RequestRecord) -> None:
-        """Remember a request, unless everything has begun anew since it came in."""
-        if era != self.era:
-            return
-        self.records.append(record)
-        if self.listener is not None:
-            self.listener(record)
-
-    def forget(self) -> None:
-        """Begin anew."""
-        self.era += 1
-        self.count = 0
-        self.records.clear()
 
 
 CONTROL: Final = web.AppKey("control", Control)
@@ -102,6 +53,7 @@ FAULTS: Final = web.AppKey("faults", Faults)
 RECORDER: Final = web.AppKey("recorder", Recorder)
 _ACCOUNT: Final = web.RequestKey("account", str)
 _ERA: Final = web.RequestKey("era", int)
+_FAULT: Final = web.RequestKey("fault", Fault)
 _FORM: Final = web.RequestKey("form", dict[str, list[str]])
 
 
@@ -116,9 +68,9 @@ def create_app(
     latency: float = 0.0,
     webhook_url: str | None = None,
     webhook_hosts: Collection[str] = (),
-    webhooks_before_rest: bool = False,
+    pre_webhooks_for_rest: bool = False,
     drain: float = 0.0,
-    random_seed: int = 0,
+    fault_seed: int = 0,
     seed: Mapping[str, Any] | str | os.PathLike[str] | None = None,
     largest_file: int = _LARGEST_FILE,
 ) -> web.Application:
@@ -133,9 +85,7 @@ def create_app(
         ValueError: An argument is wrong. An unusable file raises it when the application starts.
     """
     credentials = Credentials(account_sid=account_sid, auth_token=auth_token)
-    path = os.fspath(database)
-    if not path:
-        raise ValueError("database must not be empty")
+    path = path_of("database", database)
     delay = milliseconds("latency", latency) / 1000
     patience = milliseconds("drain", drain) / 1000
     engine = Engine(
@@ -144,9 +94,9 @@ def create_app(
         courier=Courier(
             account_sid=account_sid, auth_token=auth_token, hosts=allowed_hosts(webhook_url, webhook_hosts)
         ),
-        carrier=carrier or Carrier(),
+        carrier=Carrier() if carrier is None else carrier,
         limits=read_limits(limits),
-        asks_for_rest=webhooks_before_rest,
+        asks_for_rest=pre_webhooks_for_rest,
         webhook_url=webhook_url,
         seed=None if seed is None else read_from(seed),
     )
@@ -163,7 +113,7 @@ def create_app(
 
     gates = (_authenticate(credentials), _bound(engine.limits.concurrency))
     app = web.Application(middlewares=[bypass(credentials), _record, _spoil(delay), _refuse, *gates])
-    app[ENGINE], app[FAULTS], app[RECORDER] = engine, Faults(random_seed), Recorder()
+    app[ENGINE], app[FAULTS], app[RECORDER] = engine, Faults(fault_seed, operations=OPERATIONS), Recorder()
     app[CONTROL] = Control(engine, app[FAULTS], app[RECORDER])
     app.cleanup_ctx.append(run)
     add_routes(app, app[CONTROL])
@@ -205,22 +155,15 @@ class _Served:
             file=await _read_file(request, self.largest_file) if is_file else b"",
         )
 
-        def do(act: Act, replaced: Mapping[str, str]) -> tuple[int, dict[str, Any] | None]:
-            if request[_ERA] != request.app[RECORDER].era:
-                raise RequestError(20500)
-            form = (
-                {**asked.form, **{name: [value] for name, value in replaced.items()}}
-                if replaced
-                else asked.form
-            )
-            return answer(act, self.endpoint, verb, evolve(asked, form=form) if replaced else asked)
+        def do(act: Act) -> tuple[int, dict[str, Any] | None]:
+            return answer(act, self.endpoint, verb, asked)
 
-        engine = request.app[ENGINE]
+        engine, era = request.app[ENGINE], request[_ERA]
         if verb in _READS:
-            status, body = engine.look(lambda act: do(act, {}), account_sid=account_sid)
+            status, body = engine.look(do, account_sid=account_sid)
         else:
             announced = request.headers.get("X-Twilio-Webhook-Enabled", "").lower() == "true"
-            status, body = await engine.perform(do, account_sid=account_sid, is_announced=announced)
+            status, body = await engine.perform(do, era=era, account_sid=account_sid, is_announced=announced)
         return web.Response(status=status) if body is None else web.json_response(body, status=status)
 
 
@@ -290,29 +233,32 @@ def _by_name(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
 @web.middleware
 async def _record(request: web.Request, handler: Handler) -> web.StreamResponse:
     recorder, start, status, code = request.app[RECORDER], time.perf_counter(), None, None
-    request[_ERA] = recorder.era
+    request[_ERA] = request.app[ENGINE].era
     recorder.count += 1
     recorder.under_way += 1
     try:
         response = await handler(request)
-        status, code = response.status, response.get(CODE)
+        code, fault = response.get(CODE), request.get(_FAULT)
+        if fault is None or fault.reset not in {"before", "after"}:
+            status = response.status
         return response
     finally:
         recorder.under_way -= 1
-        recorder.add(
-            request[_ERA],
-            RequestRecord(
-                operation=_operation(request),
-                method=request.method,
-                path=request.path,
-                query=_by_name(request.query.items()),
-                form=request.get(_FORM, {}),
-                headers={name: value for name, value in request.headers.items() if name != "Authorization"},
-                status=status,
-                seconds=time.perf_counter() - start,
-                code=code,
-            ),
+        record = RequestRecord(
+            operation=_operation(request),
+            method=request.method,
+            path=request.path,
+            query=_by_name(request.query.items()),
+            form=request.get(_FORM, {}),
+            headers={name: text for name, text in request.headers.items() if name.lower() not in _SECRET},
+            status=status,
+            seconds=time.perf_counter() - start,
+            code=code,
+            fault=request.get(_FAULT),
         )
+        # What came in before everything began anew does not show after that.
+        if request[_ERA] == request.app[ENGINE].era:
+            recorder.add(record)
 
 
 def _operation(request: web.Request) -> str | None:
@@ -325,18 +271,25 @@ def _spoil(delay: float) -> Middleware:
     async def spoil(request: web.Request, handler: Handler) -> web.StreamResponse:
         async def handle() -> web.StreamResponse:
             response = await handler(request)
-            response.headers["Twilio-Request-Id"] = "RQ" + secrets.token_hex(16)
-            response.headers["Twilio-Concurrent-Requests"] = str(request.app[RECORDER].under_way)
-            return response
+            return _mark(request, response)
 
         if delay:
             await asyncio.sleep(delay)
         fault = request.app[FAULTS].pick(
             operation=_operation(request), method=request.method, path=request.path
         )
-        return await (handle() if fault is None else play(fault, request, handle))
+        if fault is None:
+            return await handle()
+        request[_FAULT] = fault
+        return _mark(request, await play(fault, request, handle))
 
     return spoil
+
+
+def _mark(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
+    response.headers.setdefault("Twilio-Request-Id", "RQ" + secrets.token_hex(16))
+    response.headers["Twilio-Concurrent-Requests"] = str(request.app[RECORDER].under_way)
+    return response
 
 
 @web.middleware

@@ -7,6 +7,7 @@ from typing import Final
 
 from attrs import field, frozen
 
+from .documents import is_text
 from .errors import RequestError
 from .wire import is_sid
 
@@ -24,10 +25,13 @@ class Credentials:
     def __attrs_post_init__(self) -> None:
         if (self.account_sid is None) != (self.auth_token is None):
             raise ValueError("account_sid and auth_token go together: give both or neither")
-        if self.account_sid is not None and not is_sid(self.account_sid, "AC"):
+        if self.account_sid is None or self.auth_token is None:
+            return
+        # Neither is shown: who mixes them up would find the token in a log.
+        if not (is_text(self.account_sid) and is_sid(self.account_sid, "AC")):
             raise ValueError("account_sid must be AC and 32 hexadecimal digits")
-        if self.auth_token is not None and not (self.auth_token and self.auth_token.isprintable()):
-            raise ValueError("auth_token must not be empty, and hold printable characters only")
+        if not (is_text(self.auth_token) and self.auth_token and self.auth_token.isprintable()):
+            raise ValueError("auth_token must be a text of printable characters, and not empty")
 
     def admit(self, authorization: str | None) -> tuple[str, str | None]:
         """Give the account SID of a request's Authorization header, and its token; an API key shows none.

@@ -5,10 +5,12 @@ from typing import Final, Literal
 
 from attrs import define
 
+from .documents import is_text, is_whole, require
 from .wire import milliseconds
 
 _STATUSES: Final = ("failed", "undelivered")
 _CODES: Final = range(100_000)
+_ADDRESS: Final = "an address or a pattern such as '+1555*'"
 
 
 @define
@@ -61,12 +63,11 @@ class Carrier:
         Raises:
             ValueError: An argument is wrong.
         """
-        if status not in _STATUSES:
-            raise ValueError(f"status must be failed or undelivered, not {status!r}")
-        if times is not None and times < 1:
-            raise ValueError(f"times must be at least 1, not {times}")
-        if error_code not in _CODES:
-            raise ValueError(f"error_code must be within 0..{_CODES[-1]}, not {error_code!r}")
+        is_code = is_whole(error_code) and error_code in _CODES
+        require("address", address, _ADDRESS, fits=is_text(address) and address != "")
+        require("status", status, "failed or undelivered", fits=status in _STATUSES)
+        require("error_code", error_code, f"within 0..{_CODES[-1]}", fits=is_code)
+        require("times", times, "at least 1", fits=times is None or (is_whole(times) and times >= 1))
         self._failures.append(_Failure(address, status, error_code, times))
 
     def reset(self) -> None:

@@ -1,9 +1,12 @@
 """What time is it? The real time, or later, if somebody turned the clock forward."""
 
+import math
 import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
+
+from .documents import is_whole, require
 
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _FURTHEST: Final = timedelta(days=36_525) // _MILLISECOND
@@ -22,6 +25,7 @@ class Clock:
     """
 
     def __init__(self, source: Callable[[], int] = real_time) -> None:
+        require("clock", source, "a function", fits=callable(source))
         self._source = source
         self._ahead = 0
         #: What is to be done when the clock has been turned.
@@ -35,15 +39,23 @@ class Clock:
         """Turn the clock forward. The timers that end on the way fire in their order before this returns.
 
         Raises:
-            ValueError: The time would go backward, or too far.
+            ValueError: The time would go backward, or too far; or something is no number.
         """
-        by = timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
-        ahead = self._ahead + by // _MILLISECOND
+        by = {"days": days, "hours": hours, "minutes": minutes, "seconds": seconds}
+        for unit, count in by.items():
+            is_number = is_whole(count) or (isinstance(count, float) and math.isfinite(count))
+            require(unit, count, "a number", fits=is_number)
+        try:
+            ahead = self._ahead + timedelta(**by) // _MILLISECOND
+        except OverflowError as error:
+            raise ValueError("the clock does not go that far") from error
         if not self._ahead <= ahead <= _FURTHEST:
-            raise ValueError(f"the clock goes forward only, by 100 years at most, and not by {by}")
+            asked = ", ".join(f"{count} {unit}" for unit, count in by.items() if count)
+            raise ValueError(f"the clock goes forward only, by 100 years at most, and not by {asked}")
         self._ahead = ahead
         self.turned()
 
     def reset(self) -> None:
-        """Show the source's time again."""
+        """Show the source's time again. What was done in the meantime stays."""
         self._ahead = 0
+        self.turned()

@@ -6,7 +6,7 @@ nothing waits while it is held. Before anything else is done, the timers that ha
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from attrs import define, field
@@ -14,8 +14,10 @@ from attrs import define, field
 from .acts import API, Act, AskFirst
 from .carrier import Carrier
 from .clock import Clock
+from .documents import require
+from .errors import RequestError
 from .handlers import make
-from .limits import UNLIMITED, Limits, Meter
+from .limits import Limits, Meter
 from .planting import plant
 from .resources import BY_ITSELF, SERVICES
 from .seeds import Seed
@@ -23,9 +25,6 @@ from .store import Store, new_sid
 from .webhooks import Courier
 
 _T = TypeVar("_T")
-
-#: Does something, given what a pre-action hook has replaced.
-Work = Callable[[Act, dict[str, str]], _T]
 
 
 @define(kw_only=True, eq=False)
@@ -44,6 +43,8 @@ class Engine:
     #: What is there from the start, beside the default service.
     seed: Seed | None = None
     store: Store = field(init=False)
+    #: How often data were brought back. What began before is not done after.
+    era: int = field(default=0, init=False)
     #: Whose turn it is to bring in a message, by the addresses it goes from and to.
     turns: dict[tuple[str, str | None], asyncio.Lock] = field(factory=dict, init=False)
     _lock: threading.RLock = field(factory=threading.RLock, init=False)
@@ -54,6 +55,12 @@ class Engine:
     _alarm: asyncio.Handle = field(init=False)
     #: The state at the start; None in a database that was not new then.
     _pristine: bytes | None = field(default=None, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Refuse what only looks like a setting: an empty carrier, or a word that means no."""
+        require("carrier", self.carrier, "a Carrier", fits=isinstance(self.carrier, Carrier))
+        is_flag = isinstance(self.asks_for_rest, bool)
+        require("pre_webhooks_for_rest", self.asks_for_rest, "True or False", fits=is_flag)
 
     def open(self) -> None:
         """Open the database, in the loop in which timers are to fire.
@@ -90,40 +97,42 @@ class Engine:
             self._catch_up()
             return work(self._act(self.clock.now(), **named))
 
-    async def perform(self, work: Work[_T], **named: Any) -> _T:
+    async def perform(self, work: Callable[[Act], _T], *, era: int | None = None, **named: Any) -> _T:
         """Let something be done, and its webhooks be called: wholly, or, after an exception, not at all.
 
         What a pre-action hook is to see is done, taken back, shown to the hook, and done again with what the
-        hook replaced.
+        hook replaced; and so on with the next hook.
 
         Args:
-            work: What is done. It is called once or twice.
+            work: What is done. It is called once, and once more for each hook.
+            era: When it began: it is not done in data that were brought back since.
             **named: In whose name: attributes of the act.
 
         Raises:
-            RequestError: It is refused, by the rules or by the hook.
+            RequestError: It is refused, by the rules or by a hook.
         """
-        try:
-            return self.perform_now(lambda act: work(act, {}), asks=True, **named)
-        except AskFirst as question:
-            replaced = await self.courier.ask(question.call)
-        # It has been counted against the limits.
-        return self.perform_now(lambda act: work(act, replaced), counts=False, **named)
+        era = self.era if era is None else era
+        answers: list[Mapping[str, str]] = []
+        while True:
+            try:
+                return self.perform_now(work, era=era, asks=True, answers=answers, **named)
+            except AskFirst as question:
+                answers.append(await self.courier.ask(question.call))
 
     def perform_now(
-        self, work: Callable[[Act], _T], *, asks: bool = False, counts: bool = True, **named: Any
+        self, work: Callable[[Act], _T], *, era: int | None = None, asks: bool = False, **named: Any
     ) -> _T:
-        """Let something be done without waiting for anybody, and count it against the limits.
+        """Let something be done without waiting for anybody.
 
         Raises:
-            AskFirst: If it ``asks``: there is a pre-action hook, and nothing has been done.
+            AskFirst: If it ``asks``: there is a pre-action hook to ask first, and nothing has been done.
             RequestError: It is refused.
         """
         with self._lock:
+            if era is not None and era != self.era:
+                raise RequestError(20500)
             self._catch_up()
             act = self._act(self.clock.now(), **named)
-            if not counts:
-                act.meter = UNLIMITED
             act.asks = asks and act.is_announced and (act.source != API or self.asks_for_rest)
             with self.store.transaction():
                 result = work(act)
@@ -138,6 +147,7 @@ class Engine:
     def restore(self, image: bytes) -> None:
         """Bring a state back."""
         with self._lock:
+            self.era += 1
             self.store.restore(image)
             self._meter = Meter(self.limits)
             self._look_ahead()
@@ -155,8 +165,8 @@ class Engine:
         """Whether the database was new when this began."""
         return self._pristine is not None
 
-    def start_image(self) -> bytes:
-        """Give the state of the start.
+    def reset(self) -> None:
+        """Go back to the data of the start and to the real time, with nothing under way.
 
         Raises:
             ValueError: The database held data of an earlier run, which are not thrown away so easily.
@@ -165,12 +175,9 @@ class Engine:
             raise ValueError(
                 "the database held data already: go back with a snapshot, or begin with a new file"
             )
-        return self._pristine
-
-    def reset(self, image: bytes) -> None:
-        """Go back to a state and to the real time, with nothing under way."""
         self.clock.reset()
-        self.restore(image)
+        self.restore(self._pristine)
+        self.turns.clear()
         self.carrier.reset()
         self.courier.forget()
 

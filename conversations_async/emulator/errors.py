@@ -17,6 +17,7 @@ CATALOGUE: Final[Mapping[int, tuple[int, str]]] = {
     20413: (413, "Request entity too large"),
     20429: (429, "Too many requests"),
     20500: (500, "Internal server error"),
+    20503: (503, "Service unavailable"),
     21481: (400, "Invalid PageToken"),
     50003: (400, "Friendly name too long"),
     50004: (400, "Unique name too long"),

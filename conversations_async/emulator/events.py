@@ -4,7 +4,7 @@ A resource says all that could be told of a row; this table says what is. The na
 captured request had more than the documentation lists, the addition is marked.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 _CONVERSATION: Final = (
@@ -88,12 +88,12 @@ EVENTS: Final[Mapping[str, tuple[str, ...]]] = {
 #: The events in which captured requests name no source.
 SOURCELESS: Final = frozenset({"onConversationStateUpdated", "onDeliveryUpdated"})
 
-_OF_A_CONVERSATION: Final = {"friendly_name": "FriendlyName", "attributes": "Attributes"}
-_OF_A_MESSAGE: Final = {"body": "Body", "author": "Author", "attributes": "Attributes"}
+_OF_A_CONVERSATION: Final = ("friendly_name", "attributes")
+_OF_A_MESSAGE: Final = ("body", "author", "attributes")
 
-#: What a pre-action hook's answer may replace, and the parameter that it then replaces. Attributes of a
-#: conversation are not documented; an official sample returns them.
-REPLACEABLE: Final[Mapping[str, Mapping[str, str]]] = {
+#: What a pre-action hook's answer may replace, which are columns, too. Attributes of a conversation are not
+#: documented; an official sample returns them.
+REPLACEABLE: Final[Mapping[str, Sequence[str]]] = {
     "onConversationAdd": _OF_A_CONVERSATION,
     "onConversationUpdate": _OF_A_CONVERSATION,
     "onMessageAdd": _OF_A_MESSAGE,

@@ -8,7 +8,7 @@ import reprlib
 import socket
 import struct
 from asyncio import sleep as _sleep
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from http.client import responses
@@ -18,6 +18,9 @@ from typing import Any, Final, Literal, NoReturn, get_args
 from aiohttp import web
 from aiohttp.payload import Payload
 from attrs import asdict, define, field, fields, frozen
+
+from .documents import is_whole, require, unknown
+from .errors import CATALOGUE
 
 Reset = Literal["before", "during", "after"]
 Body = Literal["truncated", "malformed"]
@@ -167,10 +170,16 @@ class Faults:
 
     Args:
         seed: Decides which requests the faults with a probability hit.
+        operations: What can be meant; by default whatever a fault says.
+
+    Raises:
+        ValueError: The seed is no whole number.
     """
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, seed: int = 0, *, operations: Collection[str] = ()) -> None:
+        require("fault_seed", seed, "a whole number", fits=is_whole(seed))
         self._seed = seed
+        self._operations = operations
         self._random = random.Random(seed)  # noqa: S311  # it is to be repeatable, and keeps no secret
         self._entries: list[_Entry] = []
         self._lock = Lock()
@@ -199,7 +208,7 @@ class Faults:
             The fault, with which it is counted and removed.
 
         Raises:
-            ValueError: As ``Fault`` says.
+            ValueError: As ``Fault`` says; or no operation is called so.
         """
         fault = Fault(
             operation=operation,
@@ -217,7 +226,7 @@ class Faults:
             body=body,
             drip=drip,
         )
-        self._extend([fault])
+        self._extend({"fault": fault})
         return fault
 
     def load(self, script: Any) -> list[Fault]:
@@ -228,11 +237,12 @@ class Faults:
                 such as ``faults[2].times``.
         """
         if isinstance(script, list):
-            faults = [_read(item, f"faults[{index}]") for index, item in enumerate(script)]
+            items = {f"faults[{index}]": item for index, item in enumerate(script)}
         else:
-            faults = [_read(script, "fault")]
+            items = {"fault": script}
+        faults = {place: _read(item, place) for place, item in items.items()}
         self._extend(faults)
-        return faults
+        return list(faults.values())
 
     def dump(self) -> list[dict[str, Any]]:
         """What there is, as JSON: a script, and with each fault its ``hits``."""
@@ -289,9 +299,20 @@ class Faults:
                         return entry.fault
         return None
 
-    def _extend(self, faults: Sequence[Fault]) -> None:
+    def _extend(self, faults: Mapping[str, Fault]) -> None:
+        for place, fault in faults.items():
+            self._see_that_it_can_hit(fault, place)
         with self._lock:
-            self._entries.extend(map(_Entry, faults))
+            self._entries.extend(map(_Entry, faults.values()))
+
+    def _see_that_it_can_hit(self, fault: Fault, place: str) -> None:
+        name = fault.operation
+        if name is None or not self._operations or any(fnmatchcase(each, name) for each in self._operations):
+            return
+        close = get_close_matches(name, self._operations, n=1)
+        hint = f"did you mean {close[0]}?" if close else "names are such as messages.create"
+        shown = _repr.repr(name)[1:-1]
+        raise ValueError(f"{place}.operation: no operation is called {shown}; {hint}")
 
     def _find(self, fault: Fault) -> _Entry:
         # Faults that say the same are counted apart.
@@ -306,9 +327,7 @@ def _read(item: Any, place: str) -> Fault:
         raise ValueError(f"{place}: must be an object, not {_repr.repr(item)}")  # noqa: TRY004  # a script is text
     for name in map(str, item):
         if name not in _RULES:
-            close = get_close_matches(name, _RULES, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(_RULES)}"
-            raise ValueError(f"{place}.{_repr.repr(name)[1:-1]}: unknown; {hint}")
+            raise unknown(place, name, _RULES)
     try:
         return Fault(**item)
     except ValueError as error:
@@ -352,9 +371,10 @@ async def play(
 
 def _refusal(fault: Fault, status: int) -> web.Response:
     code = fault.code or _CODES.get(status, 20000 + status)
+    _, text = CATALOGUE.get(code, (status, "{}"))
     body = {
         "code": code,
-        "message": responses.get(status, "Refused"),
+        "message": responses.get(status, "Refused") if "{}" in text else text,
         "more_info": f"https://www.twilio.com/docs/errors/{code}",
         "status": status,
     }

@@ -9,7 +9,7 @@ from .acts import Act
 from .errors import RequestError
 from .events import EVENTS
 from .pages import cut, meta, read_page
-from .resource import Change, Endpoint, Place, Resource, Verb, read
+from .resource import Change, Endpoint, Place, Resource, Verb, read, spell
 from .store import Row, Store, new_sid
 from .wire import choice, webhook_time
 
@@ -62,7 +62,7 @@ class _Call:
         limited = self.resource.limited(verb)
         one = None if limited is None else self.place.above.get(limited, row)
         if limited is not None and one is not None:
-            self.act.meter.count(limited, one["id"], self.act.now)
+            self.act.count(limited, one["id"])
 
 
 def answer(act: Act, endpoint: Endpoint, verb: Verb, request: Request) -> _Answer:
@@ -215,8 +215,8 @@ def _list(call: _Call) -> _Answer:
 
 def _create(call: _Call) -> _Answer:
     call.count(Verb.CREATE)
-    request = call.request
-    made = make(call.resource, call.act, call.place.above, request.form, request.file)
+    form = {**call.request.form, **spell(call.resource.create, call.act.replaced)}
+    made = make(call.resource, call.act, call.place.above, form, call.request.file)
     return (202 if made.deferred else 201), call.show(made.get("id"))
 
 
@@ -227,7 +227,8 @@ def _fetch(call: _Call) -> _Answer:
 def _update(call: _Call) -> _Answer:
     row = call.row()
     call.count(Verb.UPDATE, row)
-    change(call.resource, call.act, call.place.above, row, call.request.form)
+    form = {**call.request.form, **spell(call.resource.update, call.act.replaced)}
+    change(call.resource, call.act, call.place.above, row, form)
     return 200, call.show(row["id"])
 
 

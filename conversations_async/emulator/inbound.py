@@ -2,23 +2,25 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field, fields, frozen
 
 from .acts import Act
+from .documents import is_text, require
 from .engine import Engine
 from .errors import RequestError
 from .handlers import make
-from .resource import Param
+from .resource import Param, spell
 from .resources.conversations import CONVERSATIONS
 from .resources.media import MEDIA
 from .resources.messages import MESSAGES
 from .resources.participants import PARTICIPANTS
 from .resources.webhooks import WEBHOOKS
 from .store import Row
-from .wire import channel, text
+from .wire import channel, media_type, text
 
 #: What arrives may be longer than what REST takes.
 _MESSAGES: Final = evolve(
@@ -36,6 +38,38 @@ _HOOKS: Final = {
         "Configuration.Filters": "auto_filters",
     },
     "studio": {"Configuration.FlowSid": "auto_flow_sid"},
+}
+
+
+def _is_object(value: Any) -> bool:
+    try:
+        return isinstance(value, Mapping) and _json(value) is not None
+    except (TypeError, ValueError, RecursionError):
+        return False
+
+
+def _is_media_type(value: Any) -> bool:
+    try:
+        return is_text(value) and media_type(value) == value
+    except ValueError:
+        return False
+
+
+_NAME: Final = ("a text of at least one character", lambda value: is_text(value) and value != "")
+_TEXT: Final = ("a text of whole characters", is_text)
+
+#: What each field of a message must be, in words and as a test. None is right where it is the default.
+_RULES: Final[Mapping[str, tuple[str, Callable[[Any], bool]]]] = {
+    "from_": _NAME,
+    "to": _NAME,
+    "conversation": _NAME,
+    "service": _NAME,
+    "body": _TEXT,
+    "attributes": ("an object of JSON, or its text", lambda value: is_text(value) or _is_object(value)),
+    "channel_metadata": ("an object of JSON", _is_object),
+    "media": ("bytes", lambda value: isinstance(value, bytes)),
+    "content_type": ("a media type such as image/png", _is_media_type),
+    "filename": _TEXT,
 }
 
 
@@ -75,6 +109,10 @@ class Message:
     filename: str | None = None
 
     def __attrs_post_init__(self) -> None:
+        for name, (wanted, is_right) in _RULES.items():
+            value = getattr(self, name)
+            is_absent = value is None and getattr(fields(Message), name).default is None
+            require(name, value, wanted, fits=is_absent or is_right(value))
         if (self.to is None) == (self.conversation is None):
             raise ValueError("give either to, an address, or conversation, in which a chat user writes")
         if self.service is not None and self.to is not None:
@@ -92,6 +130,8 @@ class Message:
 async def deliver(engine: Engine, message: Message) -> Delivered | None:
     """Bring a message in as the API does, webhooks included; None where a pre-action hook refuses it.
 
+    What the rules refuse leaves nothing. Where a hook refuses, what was made for the message before stays.
+
     Raises:
         LookupError: There is nowhere to bring it.
         RequestError: The rules refuse it.
@@ -107,35 +147,31 @@ async def deliver(engine: Engine, message: Message) -> Delivered | None:
 
 
 async def _deliver(engine: Engine, message: Message) -> Delivered | None:
-    named = {"source": message.source, "is_announced": True}
+    named: dict[str, Any] = {"era": engine.era, "source": message.source, "is_announced": True}
     if message.to is None:
         named["client_identity"] = message.from_
-        conversation, is_new = engine.look(lambda act: _chat_room(act, message)), False
-    else:
-        found = engine.look(
-            lambda act: act.store.conversation_with_pair(message.from_, message.to or "", ignore=None)
-        )
-        conversation, is_new = found or await _autocreate(engine, message, **named), found is None
+    room = engine.look(lambda act: _find_room(act, message))
+    is_new = room is None
+    if room is None:
+        address = engine.look(lambda act: _address(act, message))
+        with suppress(_Rehearsed):
+            engine.perform_now(lambda act: _rehearse(act, message, address))
+        room = made = await engine.perform(lambda act: _open_room(act, message, address), **named)
+        await engine.perform(lambda act: _join(act, message, made), **named)
+    there = room
+    written = await engine.perform(lambda act: _write(act, message, there), **named)
+    return Delivered(
+        conversation_sid=room["sid"],
+        message_sid=written["sid"],
+        index=written["position"],
+        is_new=is_new,
+    )
 
-    def write(act: Act, replaced: Mapping[str, str]) -> Delivered:
-        above = _above(act, conversation)
-        form = {"Author": message.from_, "Body": message.body, "Attributes": _json(message.attributes)}
-        if message.media is not None:
-            file = {"Content-Type": [message.content_type], "Filename": [message.filename or ""]}
-            media = make(MEDIA, act, above, file, message.media)
-            form["MediaSid"] = act.store.get("media", id=media.get("id"))["sid"]
-        made = make(_MESSAGES, act, above, _form({**form, **replaced})).written
-        if message.channel_metadata is not None:
-            metadata = {"channel_metadata": json.dumps(dict(message.channel_metadata))}
-            act.store.update("messages", made["id"], metadata)
-        return Delivered(
-            conversation_sid=conversation["sid"],
-            message_sid=made["sid"],
-            index=made["position"],
-            is_new=is_new,
-        )
 
-    return await engine.perform(write, **named)
+def _find_room(act: Act, message: Message) -> Row | None:
+    if message.to is None:
+        return _chat_room(act, message)
+    return act.store.conversation_with_pair(message.from_, message.to, ignore=None)
 
 
 def _chat_room(act: Act, message: Message) -> Row:
@@ -153,33 +189,62 @@ def _chat_room(act: Act, message: Message) -> Row:
     raise LookupError(f"there is no conversation {message.conversation!r}")
 
 
-async def _autocreate(engine: Engine, message: Message, **named: Any) -> Row:
-    """Make the conversation that the address says, and the participant, each as an act of its own."""
-    to = message.to or ""
-    address = engine.look(lambda act: act.store.find("addresses", address=to, auto_enabled=1))
+def _address(act: Act, message: Message) -> Row:
+    address = act.store.find("addresses", address=message.to, auto_enabled=1)
     if address is None:
         raise LookupError(
-            f"no open conversation has a participant with the addresses {message.from_!r} and {to!r}, "
-            f"and no address configuration for {to!r} makes one"
+            "no open conversation has a participant with the addresses "
+            f"{message.from_!r} and {message.to!r}, and no address configuration for {message.to!r} makes one"
         )
-    binding = {"MessagingBinding.Address": message.from_, "MessagingBinding.ProxyAddress": to}
+    return address
 
-    def open_room(act: Act, replaced: Mapping[str, str]) -> Row:
-        # Assumed: where the service that the address names has been deleted, the default one takes its place.
-        service = address["auto_service_sid"] and act.store.find("services", sid=address["auto_service_sid"])
-        above = {"services": service or act.store.get("services", is_default=1)}
-        act.origin = {**binding, "MessagingBinding.AuthorAddress": message.from_, "MessageBody": message.body}
-        room = make(CONVERSATIONS, act, above, _form(replaced)).written
-        if address["auto_type"] in _HOOKS:
-            told = {wire: address[column] for wire, column in _HOOKS[address["auto_type"]].items()}
-            filters = json.loads(told.pop("Configuration.Filters", None) or "[]")
-            hook = {**_form(told), "Target": [address["auto_type"]], "Configuration.Filters": filters}
-            make(WEBHOOKS, act, {**above, "conversations": room}, {k: v for k, v in hook.items() if v})
-        return room
 
-    room = await engine.perform(open_room, **named)
-    await engine.perform(lambda act, _: make(PARTICIPANTS, act, _above(act, room), _form(binding)), **named)
+class _Rehearsed(Exception):  # noqa: N818 - it is no error
+    """The rules let all of it pass; nothing of it is kept."""
+
+
+def _rehearse(act: Act, message: Message, address: Row) -> None:
+    room = _open_room(act, message, address)
+    _join(act, message, room)
+    _write(act, message, room)
+    raise _Rehearsed
+
+
+def _open_room(act: Act, message: Message, address: Row) -> Row:
+    # Assumed: where the service that the address names has been deleted, the default one takes its place.
+    service = address["auto_service_sid"] and act.store.find("services", sid=address["auto_service_sid"])
+    above = {"services": service or act.store.get("services", is_default=1)}
+    author = {"MessagingBinding.AuthorAddress": message.from_, "MessageBody": message.body}
+    act.origin = {**_binding(message), **author}
+    room = make(CONVERSATIONS, act, above, spell(CONVERSATIONS.create, act.replaced)).written
+    if address["auto_type"] in _HOOKS:
+        told = {wire: address[column] for wire, column in _HOOKS[address["auto_type"]].items()}
+        filters = json.loads(told.pop("Configuration.Filters", None) or "[]")
+        hook = {**_form(told), "Target": [address["auto_type"]], "Configuration.Filters": filters}
+        make(WEBHOOKS, act, {**above, "conversations": room}, {k: v for k, v in hook.items() if v})
     return room
+
+
+def _join(act: Act, message: Message, room: Row) -> None:
+    make(PARTICIPANTS, act, _above(act, room), _form(_binding(message)))
+
+
+def _write(act: Act, message: Message, room: Row) -> Row:
+    above = _above(act, room)
+    told = {"Author": message.from_, "Body": message.body, "Attributes": _json(message.attributes)}
+    if message.media is not None:
+        file = {"Content-Type": [message.content_type], "Filename": [message.filename or ""]}
+        told["MediaSid"] = make(MEDIA, act, above, file, message.media).written["sid"]
+    form = {**_form(told), **spell(_MESSAGES.create, act.replaced)}
+    written = make(_MESSAGES, act, above, form).written
+    if message.channel_metadata is not None:
+        metadata = {"channel_metadata": _json(message.channel_metadata)}
+        act.store.update("messages", written["id"], metadata)
+    return written
+
+
+def _binding(message: Message) -> dict[str, str | None]:
+    return {"MessagingBinding.Address": message.from_, "MessagingBinding.ProxyAddress": message.to}
 
 
 def _above(act: Act, conversation: Row) -> dict[str, Row]:
@@ -193,5 +258,7 @@ def _form(values: Mapping[str, str | None]) -> dict[str, list[str]]:
     return {name: [value] for name, value in values.items() if value is not None}
 
 
-def _json(attributes: Mapping[str, Any] | str | None) -> str | None:
-    return attributes if attributes is None or isinstance(attributes, str) else json.dumps(attributes)
+def _json(value: Mapping[str, Any] | str | None) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value, default=dict, allow_nan=False)

@@ -5,9 +5,12 @@ from typing import Any, Final
 
 from attrs import asdict, frozen
 
+from .documents import is_whole, require
 from .errors import RequestError
 
 _SECOND_MS: Final = 1000
+#: From how many conversations and services on those are forgotten that are quiet.
+_REMEMBERED: Final = 1000
 
 
 @frozen(kw_only=True)
@@ -34,8 +37,8 @@ class Limits:
 
     def __attrs_post_init__(self) -> None:
         for name, value in asdict(self).items():
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-                raise ValueError(f"{name} must be a whole number of at least 1, or None, not {value!r}")
+            fits = value is None or (is_whole(value) and value >= 1)
+            require(name, value, "a whole number of at least 1, or None", fits=fits)
 
 
 #: Of everything as much as anybody likes.
@@ -73,6 +76,13 @@ class Meter:
         if len(writes) == allowed and now - writes[0] < _SECOND_MS:
             raise RequestError(50063)
         writes.append(now)
+        if len(self._writes) > _REMEMBERED:
+            self._forget(now)
+
+    def _forget(self, now: int) -> None:
+        """Forget those to whom nobody has written for a second."""
+        for key in [key for key, writes in self._writes.items() if now - writes[-1] >= _SECOND_MS]:
+            del self._writes[key]
 
 
 #: Lets everything pass.

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from .acts import Act
-from .documents import at
+from .documents import at, inside
 from .handlers import change, make
 from .resource import Resource
 from .resources import SERVICES
@@ -15,8 +15,13 @@ def plant(seed: Seed, act: Act) -> dict[str, str]:
     """Make everything in a seed, within the transaction under way, and give the SIDs by place.
 
     Raises:
-        ValueError: The rules refuse something. The line begins with the place.
+        ValueError: The rules refuse something. The line begins with the place, after the name of its file.
     """
+    with inside(seed.file):
+        return _plant(seed, act)
+
+
+def _plant(seed: Seed, act: Act) -> dict[str, str]:
     waiting: list[tuple[Seed, dict[str, int]]] = [(each, {}) for each in seed.below]
     made: list[tuple[Resource, Seed, dict[str, int], int]] = []
     sids = {}

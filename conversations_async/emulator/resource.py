@@ -2,7 +2,7 @@
 
 A ``Resource`` says what the API does with one kind of thing. It is a value: the handlers walk it, and nothing
 in it knows of HTTP. To add a resource is to write one, with its rules, to list it in
-``resources/__init__.py``, and to give it a table in ``store.py``.
+``resources/__init__.py``, and to give it a table in ``schema.py``.
 """
 
 import json
@@ -96,6 +96,11 @@ def read(parameters: tuple[Param, ...], form: Mapping[str, Sequence[str]]) -> di
         elif parameter.required:
             raise missing(parameter.wire)
     return values
+
+
+def spell(parameters: tuple[Param, ...], columns: Mapping[str, str]) -> dict[str, list[str]]:
+    """Write columns as the parameters that they are read from; the others have none here."""
+    return {each.wire: [columns[each.column]] for each in parameters if each.column in columns}
 
 
 @define(kw_only=True)

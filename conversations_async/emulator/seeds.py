@@ -18,7 +18,7 @@ from typing import Any, Final, Self
 
 from attrs import define, field, frozen
 
-from .documents import at, join, load, unknown, wrong
+from .documents import at, inside, is_text, join, load, unknown, wrong
 from .resource import Param, Resource, Verb
 from .resources import SERVICES, VERSIONS
 from .wire import is_sid
@@ -46,6 +46,8 @@ class Seed:
     form: _Form = field(factory=dict)
     later: _Form = field(factory=dict)
     below: "list[Seed]" = field(factory=list)
+    #: What all of it was read from.
+    file: str | None = None
 
 
 def _snake(name: str) -> str:
@@ -118,11 +120,11 @@ def read_from(source: Mapping[str, Any] | str | os.PathLike[str]) -> Seed:
     """
     if not isinstance(source, (str, os.PathLike)):
         return read(source)
-    content = load(source)
-    try:
-        return read(content)
-    except ValueError as error:
-        raise ValueError(f"{os.fspath(source)}: {error}") from error
+    content, file = load(source), os.fspath(source)
+    with inside(file):
+        seed = read(content)
+    seed.file = file
+    return seed
 
 
 def _read(value: Any, place: str, words: _Words) -> Seed:
@@ -174,17 +176,19 @@ def _read_parameter(value: Any, place: str, parameter: Param) -> _Form:
 
 def _read_text(value: Any, place: str, parameter: Param) -> str:
     """Write a value as a form has it, and see that it could be read from there."""
-    if isinstance(value, (bool, int, float)) or (isinstance(value, Mapping) and parameter.wire in _JSON):
+    text, is_number = value, isinstance(value, (bool, int, float))
+    if is_number or (isinstance(value, Mapping) and parameter.wire in _JSON):
         try:
-            value = json.dumps(value, ensure_ascii=False, default=dict)
+            text = json.dumps(value, ensure_ascii=False, default=dict)
         except (TypeError, ValueError, RecursionError) as error:
             raise ValueError(f"{place}: cannot be written as JSON") from error
-    if not isinstance(value, str):
-        raise wrong(place, "a text or an object" if parameter.wire in _JSON else "a text", value)
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        raise ValueError(f"{place}: holds half of a surrogate pair") from error
+    wanted = "a text or an object" if parameter.wire in _JSON else "a text"
+    if not isinstance(text, str):
+        raise wrong(place, wanted, value)
+    if not is_text(text):
+        raise ValueError(f"{place}: holds half of a surrogate pair")
     with at(place):
-        parameter.value(value)
-    return value
+        is_taken_as_text = isinstance(parameter.value(text), str)
+    if is_number and is_taken_as_text:
+        raise wrong(place, wanted, value)
+    return text

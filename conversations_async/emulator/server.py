@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 import threading
 from collections.abc import Callable, Collection, Coroutine, Mapping
 from concurrent.futures import Future
@@ -11,21 +12,25 @@ from typing import Any, Final, Self, TypeVar
 from aiohttp import web
 from attrs import define, field
 
-from .app import CONTROL, ENGINE, FAULTS, RECORDER, RequestRecord, create_app
+from .app import CONTROL, ENGINE, FAULTS, RECORDER, create_app
 from .carrier import Carrier
 from .clock import Clock, real_time
+from .documents import is_whole, require
 from .engine import Engine
 from .faults import Faults
 from .inbound import Delivered, Message, deliver
 from .limits import Limits
+from .records import RequestRecord
 from .seeds import read_from
 from .webhooks import WebhookCall
+from .wire import milliseconds
 
 _T = TypeVar("_T")
 
 _PORTS: Final = range(1 << 16)
 #: How long ``close`` waits for requests that are being served, in seconds. None takes more than a moment.
 _PATIENCE: Final = 1.0
+_NOT_RUNNING: Final = "the emulator is not running: start it with 'with', 'async with' or start()"
 
 
 @define(eq=False)
@@ -33,6 +38,13 @@ class Snapshot:
     """All data of an emulator, as they were at one moment."""
 
     _image: bytes = field(repr=False)
+
+
+def _is_host(value: object) -> bool:
+    try:
+        return isinstance(value, str) and value.isprintable() and value.encode("idna") != b""
+    except UnicodeError:
+        return False
 
 
 class Emulator:
@@ -59,10 +71,10 @@ class Emulator:
         webhook_url: Where the account's post-action webhooks go from the start.
         webhook_hosts: Patterns of the hosts that webhooks may call. Without, they call this machine's own
             addresses and the host of ``webhook_url``: a URL of production in a test's data is not called.
-        webhooks_before_rest: Whether pre-action webhooks are asked about what the REST API does with webhooks
-            enabled, too. By default they are asked about inbound messages and chat users only.
+        pre_webhooks_for_rest: Whether pre-action webhooks are asked about what the REST API does with
+            webhooks enabled, too. By default they are asked about inbound messages and chat users only.
         drain: How long the end waits for the webhooks that are left, in seconds. Then they are dropped.
-        random_seed: Begins the random numbers of the faults.
+        fault_seed: Begins the random numbers of the faults.
         clock: Tells the time, in milliseconds since 1970, on which ``advance`` builds.
         seed: What is there from the start in a database that is new; see ``seed``.
         on_request: Is told of each request, in the emulator's thread.
@@ -85,18 +97,19 @@ class Emulator:
         carrier: Carrier | None = None,
         webhook_url: str | None = None,
         webhook_hosts: Collection[str] = (),
-        webhooks_before_rest: bool = False,
+        pre_webhooks_for_rest: bool = False,
         drain: float = 0.0,
-        random_seed: int = 0,
+        fault_seed: int = 0,
         clock: Callable[[], int] = real_time,
         seed: Mapping[str, Any] | str | os.PathLike[str] | None = None,
         on_request: Callable[[RequestRecord], None] | None = None,
         on_webhook: Callable[[WebhookCall], None] | None = None,
     ) -> None:
-        if not host:
-            raise ValueError("host must not be empty")
-        if not isinstance(port, int) or port not in _PORTS:
-            raise ValueError(f"port must be a whole number within 0..{_PORTS[-1]}, not {port!r}")
+        is_port = is_whole(port) and port in _PORTS
+        require("host", host, "a name or an address of this machine", fits=_is_host(host))
+        require("port", port, f"a whole number within 0..{_PORTS[-1]}", fits=is_port)
+        for name, listener in {"on_request": on_request, "on_webhook": on_webhook}.items():
+            require(name, listener, "a function or None", fits=listener is None or callable(listener))
         self._app = create_app(
             database=database,
             account_sid=account_sid,
@@ -106,9 +119,9 @@ class Emulator:
             carrier=carrier,
             webhook_url=webhook_url,
             webhook_hosts=webhook_hosts,
-            webhooks_before_rest=webhooks_before_rest,
+            pre_webhooks_for_rest=pre_webhooks_for_rest,
             drain=drain,
-            random_seed=random_seed,
+            fault_seed=fault_seed,
             clock=clock,
             seed=seed,
         )
@@ -132,7 +145,7 @@ class Emulator:
             RuntimeError: The emulator is not running.
         """
         if self._runner is None:
-            raise RuntimeError("the emulator is not running")
+            raise RuntimeError(_NOT_RUNNING)
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"http://{host}:{self._runner.addresses[0][1]}"
 
@@ -180,8 +193,13 @@ class Emulator:
         Raises:
             TimeoutError: That took longer than ``within`` seconds.
         """
-        async with asyncio.timeout(within):
-            await self._in_loop(self._engine.courier.settled())
+        limit, courier = milliseconds("within", within) / 1000, self._engine.courier
+        try:
+            async with asyncio.timeout(limit):
+                await self._in_loop(courier.settled())
+        except TimeoutError as error:
+            left = f"webhooks that are still on their way after {within:g} seconds: {courier.under_way}"
+            raise TimeoutError(left) from error
 
     async def deliver(
         self,
@@ -244,6 +262,7 @@ class Emulator:
 
     def restore(self, snapshot: Snapshot) -> None:
         """Bring all data back to a snapshot. Clock, faults and logs stay as they are."""
+        require("snapshot", snapshot, "what snapshot() gave", fits=isinstance(snapshot, Snapshot))
         self._running().restore(snapshot._image)  # noqa: SLF001 - it is this module's
 
     def seed(self, data: Mapping[str, Any] | str | os.PathLike[str]) -> dict[str, str]:
@@ -292,8 +311,10 @@ class Emulator:
             await runner.cleanup()
             if not isinstance(error, OSError):
                 raise
-            where = f"{self._host}:{self._port}"
-            raise OSError(error.errno, f"cannot listen on {where}: {error.strerror or error}") from error
+            # What asyncio says of a bound address names it, too; what a look-up says has codes of its own.
+            is_bind = error.errno is not None and not isinstance(error, socket.gaierror)
+            reason = os.strerror(error.errno or 0) if is_bind else error.strerror or error
+            raise OSError(error.errno, f"cannot listen on {self._host}:{self._port}: {reason}") from error
         self._runner, self._loop = runner, asyncio.get_running_loop()
 
     async def close(self) -> None:
@@ -351,12 +372,12 @@ class Emulator:
 
     def _running(self) -> Engine:
         if self._runner is None:
-            raise RuntimeError("the emulator is not running")
+            raise RuntimeError(_NOT_RUNNING)
         return self._engine
 
     async def _in_loop(self, work: Coroutine[Any, Any, _T]) -> _T:
         """Let something be done in the emulator's loop, and wait for it in the running one."""
         if self._runner is None or self._loop is None:
             work.close()
-            raise RuntimeError("the emulator is not running")
+            raise RuntimeError(_NOT_RUNNING)
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))

@@ -40,7 +40,7 @@ class Store:
         """
         try:
             self._db = sqlite3.connect(database, isolation_level=None, check_same_thread=False)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, ValueError) as error:
             raise ValueError(f"database {database!r}: {error}") from error
         self._db.row_factory = sqlite3.Row
         try:
@@ -226,7 +226,8 @@ class Store:
         marks = (self._pragma("application_id"), self._pragma("user_version"))
         is_empty = not self._db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()
         if marks != (APPLICATION_ID, VERSION) and not (is_empty and marks == (0, 0)):
-            raise ValueError(f"database {database!r} is not an emulator's file of this version")
+            foreign = "is not an emulator's file of this version: give another file, or delete it"
+            raise ValueError(f"database {database!r} {foreign}")
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.execute("PRAGMA foreign_keys = ON")

@@ -25,8 +25,10 @@ from attrs import define, field, frozen
 from yarl import URL
 
 from .acts import Call
+from .documents import require
 from .errors import RequestError, malformed
 from .events import REPLACEABLE
+from .records import notify
 
 _logger: Final = logging.getLogger(__name__)
 
@@ -41,6 +43,8 @@ _SHORTEST_MS: Final = 100
 #: The longest answer of a pre-action hook that is read.
 _LARGEST_ANSWER: Final = 1 << 20
 _REMEMBERED: Final = 10_000
+#: What is in no host, but in a URL, before a port, and after a user.
+_NO_HOST: Final = frozenset("/:@")
 #: The account, and its token, of which webhooks speak if nobody has called yet.
 _NOBODY: Final = ("AC" + "0" * 32, "")
 
@@ -86,20 +90,26 @@ class _Lane:
 
 
 def allowed_hosts(url: str | None, hosts: Collection[str]) -> tuple[str, ...]:
-    """Add the host of a URL to those that are called.
+    """Add the host of a URL to the patterns of those that are called.
 
     Raises:
-        ValueError: It is no URL that can be called.
+        ValueError: It is no URL that can be called, or something else is no pattern of a host.
     """
+    is_list = isinstance(hosts, Collection) and not isinstance(hosts, (str, bytes, Mapping))
+    require("webhook_hosts", hosts, "a list of hosts", fits=is_list)
+    for index, host in enumerate(hosts):
+        is_host = isinstance(host, str) and host != "" and not _NO_HOST.intersection(host)
+        require(f"webhook_hosts[{index}]", host, "a host or a pattern such as '*.test'", fits=is_host)
+    patterns = tuple(host.lower() for host in hosts)
     if url is None:
-        return tuple(hosts)
+        return patterns
     try:
         parsed = URL(url)
-    except ValueError:
+    except (TypeError, ValueError):
         parsed = URL()
-    if parsed.scheme not in {"http", "https"} or not parsed.host:
-        raise ValueError(f"webhook_url must be an http or https URL, not {url!r}")
-    return (*hosts, parsed.host)
+    is_url = parsed.scheme in {"http", "https"} and bool(parsed.host)
+    require("webhook_url", url, "an http or https URL", fits=is_url)
+    return (*patterns, (parsed.host or "").lower())
 
 
 def bare(url: str) -> str:
@@ -144,6 +154,11 @@ class Courier:
         with self._lock:
             return list(self._log)
 
+    @property
+    def under_way(self) -> int:
+        """How many calls have been caused and not been made."""
+        return self._under_way
+
     def know(self, account_sid: str, auth_token: str) -> None:
         """Speak for an account from now on, unless this emulator has one of its own."""
         if not self._is_fixed:
@@ -153,7 +168,8 @@ class Courier:
         """Begin to call, in the running loop."""
         self._loop = asyncio.get_running_loop()
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(force_close=True),
+            # Without a limit: a call that waits for a slow receiver keeps none of the others from theirs.
+            connector=aiohttp.TCPConnector(limit=0, force_close=True),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={"User-Agent": "TwilioProxy/1.1", "Accept": "*/*"},
         )
@@ -289,25 +305,26 @@ class Courier:
         headers = {"I-Twilio-Idempotency-Token": token}
         data = None
         if call.method == "GET":
-            url = f"{url}{'&' if '?' in url else '?'}{urlencode(form)}"
-            signature = sign(url, {}, self._auth_token)
+            url, signed = f"{url}{'&' if '?' in url else '?'}{urlencode(form)}", {}
         else:
-            data = urlencode(form).encode()
+            data, signed = urlencode(form).encode(), form
             headers["Content-Type"] = "application/x-www-form-urlencoded; charset=utf-8"
-            signature = sign(url, form, self._auth_token)
-        headers["X-Twilio-Signature"] = signature
+        target = URL(url, encoded=True)
+        # Assumed: what is signed is what is sent, where a URL without a path has a slash.
+        sent = f"{target.scheme}://{target.raw_authority}{target.raw_path_qs}"
+        headers["X-Twilio-Signature"] = sign(sent, signed, self._auth_token)
         try:
             async with self._session.request(
                 call.method,
-                URL(url, encoded=True),
+                target,
                 data=data,
                 headers=headers,
                 timeout=times,
                 allow_redirects=False,
             ) as response:
                 body = b""
-                async for chunk in response.content.iter_any():
-                    body += chunk[: _LARGEST_ANSWER - len(body)]
+                while len(body) < _LARGEST_ANSWER and (chunk := await response.content.readany()):
+                    body += chunk
                 reply = _Reply(response.status, body)
         except aiohttp.ClientConnectorError as failure:
             return None, f"no connection: {failure.strerror or failure}", "ct"
@@ -318,8 +335,9 @@ class Courier:
                 else ("answer", "rt")
             )
             return None, f"no {what} in time", kind
-        except (aiohttp.ClientError, ValueError) as failure:
-            return None, f"no answer: {failure}", "ct"
+        except (aiohttp.ClientError, ValueError, RuntimeError) as failure:
+            # Not in its own words, which may hold the whole URL.
+            return None, f"no answer: {type(failure).__name__}", "ct"
         return reply, None, f"{reply.status // 100}xx" if reply.status >= 400 else None
 
     def _note(self, call: Call, *, era: int | None = None, **outcome: Any) -> None:
@@ -337,14 +355,13 @@ class Courier:
             if era not in {None, self._era}:
                 return
             self._log.append(noted)
-        if self.listener is not None:
-            self.listener(noted)
+        notify(self.listener, noted)
         if noted.error is not None or (noted.status or 0) >= 400:
             said = noted.error or f"HTTP {noted.status}"
             _logger.warning("webhook %s to %s: %s", noted.event, bare(url or ""), said)
 
     def _may_call(self, url: str) -> bool:
-        host = URL(url).host or ""
+        host = (URL(url).host or "").lower()
         if host == "localhost" or any(fnmatchcase(host, pattern) for pattern in self._hosts):
             return True
         try:
@@ -356,19 +373,17 @@ class Courier:
 def _replaced(event: str, body: bytes) -> dict[str, str]:
     try:
         answer = json.loads(body or b"{}")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     if not isinstance(answer, dict):
         return {}
-    replaced = {}
-    for key, parameter in REPLACEABLE.get(event, {}).items():
-        value = answer.get(key)
-        if value is None:
-            continue
-        if not isinstance(value, str):
-            raise malformed(parameter)
-        replaced[parameter] = value
-    return replaced
+    given = {key: answer[key] for key in REPLACEABLE.get(event, ()) if answer.get(key) is not None}
+    for key, value in given.items():
+        try:
+            value.encode()
+        except (AttributeError, UnicodeEncodeError) as error:
+            raise malformed(key) from error
+    return given
 
 
 def _whole(text: str) -> int:

@@ -129,7 +129,9 @@ def flag(value: str) -> bool:
 def web_address(value: str) -> str | None:
     """Read an absolute URL that can be called; an empty text removes it."""
     url = URL(value)
-    if value and (url.scheme not in {"http", "https"} or not url.host):
+    # Assumed: what is not escaped as it must be is refused, and not escaped here.
+    is_sendable = value.isascii() and value.isprintable() and " " not in value
+    if value and (url.scheme not in {"http", "https"} or not url.host or not is_sendable):
         raise ValueError(value)
     return value or None
 

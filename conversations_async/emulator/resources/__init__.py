@@ -27,7 +27,7 @@ from .webhook_configuration import SERVICE_WEBHOOKS, WEBHOOK_CONFIGURATION
 from .webhooks import WEBHOOKS
 from .with_participants import WITH_PARTICIPANTS
 
-__all__ = ["BY_ITSELF", "MEDIA", "SERVICES", "VERSIONS"]
+__all__ = ["BY_ITSELF", "MEDIA", "OPERATIONS", "SERVICES", "VERSIONS"]
 
 VERSIONS: Final = (
     Version(
@@ -60,6 +60,11 @@ VERSIONS: Final = (
     Version(prefix="/v1", resources=(MEDIA,), has_shortcuts=False),
     Version(prefix="/v2", resources=CHAT, has_shortcuts=False),
     Version(prefix="/v3", resources=(MIGRATION,), has_shortcuts=False),
+)
+
+#: What can be done, by the names that requests are recorded under, such as ``messages.create``.
+OPERATIONS: Final = sorted(
+    {each.operation(verb) for version in VERSIONS for each in version.resources for verb in each.verbs}
 )
 
 #: What happens to the rows of a table when they are due.

@@ -121,7 +121,8 @@ def _media_keeps_its_body(change: Change) -> None:
 def _know_author(change: Change) -> None:
     if "author" not in change.values and change.row is not None:
         return
-    author = change.values.setdefault("author", "system")
+    # Assumed: an empty author is none.
+    author = change.values["author"] = change.values.get("author") or "system"
     conversation = change.above["conversations"]["id"]
     bound = change.store.bound_participants(conversation)
     participant = change.store.find("participants", parent=conversation, identity=author) or next(
