@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import json
 import re
 import sqlite3
 from collections.abc import AsyncIterator
@@ -910,6 +911,9 @@ class TestMessages:
             ({"ContentSid": "HX1"}, 50526),
             ({"ContentSid": CONTENT, "ContentVariables": "["}, 50527),
             ({"ContentSid": CONTENT, "ContentVariables": "[]"}, 50527),
+            ({"ContentSid": CONTENT, "ContentVariables": json.dumps(dict.fromkeys(range(101), "x"))}, 50529),
+            ({"ContentSid": CONTENT, "ContentVariables": json.dumps({"k" * 17: "x"})}, 50540),
+            ({"ContentSid": CONTENT, "ContentVariables": json.dumps({"k": "x" * 257})}, 50541),
             ({"Body": "x", "ContentVariables": "{}"}, 50528),
         ],
     )

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from conversations_async import APIError, ConversationsClient, RateLimitError, RetryPolicy
-from conversations_async.emulator import Emulator, Limits
+from conversations_async.emulator import Emulator, Limits, RequestError
+from conversations_async.emulator.limits import Meter
 
 from .conftest import ACCOUNT_SID, AUTH_TOKEN
 
@@ -124,6 +125,17 @@ async def test_none_by_default() -> None:
             *(client.messages("a").create(body="x") for _ in range(40)), return_exceptions=True
         )
         assert sum(isinstance(answer, RateLimitError) for answer in answers) == 10
+
+
+def test_who_is_quiet_is_forgotten() -> None:
+    """The counts of those to whom nobody writes any more do not grow for ever."""
+    meter = Meter(Limits(per_conversation=1))
+    for row_id in range(3000):
+        meter.count("conversations", row_id, now=row_id)
+    assert len(meter._writes) <= 1001
+    with pytest.raises(RequestError, match="50063"):
+        meter.count("conversations", 2999, now=3998)
+    meter.count("conversations", 2999, now=3999)
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.5, True, "30"])

@@ -16,6 +16,7 @@ from twilio.request_validator import (  # type: ignore[import-untyped]  # it has
 
 from conversations_async import APIError, ConflictError, ConversationsClient, RetryPolicy
 from conversations_async.emulator import Carrier, Emulator, Limits, RequestError
+from conversations_async.emulator.acts import Call
 
 from .conftest import ACCOUNT_SID, AUTH_TOKEN
 from .servers import Scripted
@@ -635,6 +636,34 @@ class TestCalling:
             await emulator.settled()
         assert [call.status for call in emulator.webhooks] == [200]
         assert len([line for line in caplog.messages if line.startswith("the listener")]) == 2
+
+    async def test_a_failure_of_its_own(
+        self,
+        emulator: Emulator,
+        client: ConversationsClient,
+        receiver: Receiver,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        """Where a call fails for a reason of the emulator's own, that is logged, and the next is made."""
+        await listen(client, receiver)
+        room = await client.conversations.create()
+        with monkeypatch.context() as patch:
+            patch.setattr(emulator._engine.courier, "_attempt", None)
+            await client.messages(room.sid).create(body="a", webhook_enabled=True)
+            await emulator.settled()
+        await client.messages(room.sid).create(body="b", webhook_enabled=True)
+        await emulator.settled()
+        assert [form["Body"] for form in receiver.of("onMessageAdded")] == ["b"]
+        assert caplog.messages == ["the emulator failed at the webhook onMessageAdded"]
+
+    async def test_after_the_end(self, receiver: Receiver) -> None:
+        """What is posted after the end is not called, and harms nothing."""
+        async with Emulator(webhook_url=receiver.url) as emulator:
+            courier = emulator._engine.courier
+        courier.post(Call(event="onMessageAdded", url=receiver.url, method="POST", form={}))
+        await courier.settled()
+        assert (receiver.heard, courier.log) == ([], [])
 
     async def test_no_secret_in_an_error(
         self, emulator: Emulator, client: ConversationsClient, caplog: pytest.LogCaptureFixture

@@ -51,7 +51,8 @@ class Engine:
     _meter: Meter = field(init=False)
     #: What happens next by itself: when, and the table and id of its row.
     _due: tuple[int, str, int] | None = field(default=None, init=False)
-    _loop: asyncio.AbstractEventLoop | None = field(default=None, init=False)
+    _is_open: bool = field(default=False, init=False)
+    _loop: asyncio.AbstractEventLoop = field(init=False)
     _alarm: asyncio.Handle = field(init=False)
     #: The state at the start; None in a database that was not new then.
     _pristine: bytes | None = field(default=None, init=False)
@@ -73,6 +74,7 @@ class Engine:
         self._loop = asyncio.get_running_loop()
         self._alarm = self._loop.call_soon(lambda: None)
         self.clock.turned = self._turned
+        self._is_open = True
         try:
             if self.store.find("services", is_default=1) is None:
                 self.perform_now(self._lay_out)
@@ -86,7 +88,7 @@ class Engine:
     def close(self) -> None:
         """Close the database."""
         with self._lock:
-            self._loop = None
+            self._is_open = False
             self._alarm.cancel()
             self.clock.turned = lambda: None
             self.store.close()
@@ -218,13 +220,12 @@ class Engine:
             self._wake_up()
 
     def _wake_up(self) -> None:
-        if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._set_alarm)
+        self._loop.call_soon_threadsafe(self._set_alarm)
 
     def _set_alarm(self) -> None:
         with self._lock:
             self._alarm.cancel()
-            if self._due is not None and self._loop is not None:
+            if self._due is not None and self._is_open:
                 delay = max(self._due[0] - self.clock.now(), 0) / 1000
                 self._alarm = self._loop.call_later(delay, self._ring)
 

@@ -43,6 +43,7 @@ _SHORTEST_MS: Final = 100
 #: The longest answer of a pre-action hook that is read.
 _LARGEST_ANSWER: Final = 1 << 20
 _REMEMBERED: Final = 10_000
+_ELSEWHERE: Final = "not called: the host is none of this machine's, nor allowed"
 #: What is in no host, but in a URL, before a port, and after a user.
 _NO_HOST: Final = frozenset("/:@")
 #: The account, and its token, of which webhooks speak if nobody has called yet.
@@ -203,12 +204,9 @@ class Courier:
     def post(self, call: Call) -> None:
         """Make a call, as soon as it is its turn. From any thread."""
         if call.url is None or not self._may_call(call.url):
-            error = (
-                None if call.url is None else "not called: the host is none of this machine's, nor allowed"
-            )
-            self._note(call, error=error)
-            return
-        self._soon(self._queue, call)
+            self._note(call, error=None if call.url is None else _ELSEWHERE)
+        else:
+            self._soon(self._queue, call)
 
     async def ask(self, call: Call) -> dict[str, str]:
         """Ask a pre-action hook, and give the parameters that it replaces.
@@ -217,15 +215,13 @@ class Courier:
             RequestError: 50056, it refuses; or what it replaces cannot be read.
         """
         if call.url is None or not self._may_call(call.url):
-            self._note(call, error="not called: the host is none of this machine's, nor allowed")
+            self._note(call, error=_ELSEWHERE)
             return {}
         reply = await self._call(call)
-        # No answer at all, and one that says nothing: it goes on as it was asked for.
-        if reply is None:
-            return {}
-        if reply.status >= 400:
+        if reply is not None and reply.status >= 400:
             raise RequestError(50056)
-        return _replaced(call.event, reply.body) if reply.status == 200 else {}
+        # No answer at all, and one that says nothing: it goes on as it was asked for.
+        return _replaced(call.event, reply.body) if reply is not None and reply.status == 200 else {}
 
     async def settled(self) -> None:
         """Wait until every call has been made."""
