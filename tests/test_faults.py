@@ -19,8 +19,9 @@ from attrs import define, field, fields, frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversations_async.emulator import faults as module
-from conversations_async.emulator.faults import Fault, Faults, play
+from conversations_async.emulator import breakage
+from conversations_async.emulator.breakage import play
+from conversations_async.emulator.faults import Fault, Faults
 
 from .support import deterministic, is_one_line, json_values
 
@@ -539,14 +540,14 @@ def silence(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
 @pytest.fixture
 def paused(box: Box, monkeypatch: pytest.MonkeyPatch) -> Box:
     """The server, whose pauses are noted and not taken."""
-    monkeypatch.setattr(module, "_sleep", box.sleep)
+    monkeypatch.setattr(breakage, "_sleep", box.sleep)
     return box
 
 
 @pytest.fixture
 def left(box: Box, monkeypatch: pytest.MonkeyPatch) -> Box:
     """The server, whose pauses last until the client has left."""
-    monkeypatch.setattr(module, "_sleep", box.wait_for_the_end)
+    monkeypatch.setattr(breakage, "_sleep", box.wait_for_the_end)
     return box
 
 

@@ -6,6 +6,7 @@ It is the other side of the wire and shares no code with the client:
     app         speaks HTTP: routes, credentials, error bodies
     control     steers one that is running, from outside
     faults      what goes wrong, if it is told to
+    breakage    how that looks on the wire
     records     what was asked, and how it was answered
     engine      one thing after another: requests, timers, and the webhooks that follow
     handlers    list, create, fetch, update, delete: once for all resources

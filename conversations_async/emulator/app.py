@@ -16,13 +16,14 @@ from attrs import frozen
 from . import links
 from .acts import Act
 from .auth import Credentials
+from .breakage import CODE, play
 from .carrier import Carrier
 from .clock import Clock, real_time
 from .control import Control, add_routes, bypass
 from .documents import path_of
 from .engine import Engine
 from .errors import RequestError
-from .faults import CODE, Fault, Faults, play
+from .faults import Fault, Faults
 from .handlers import Request, answer
 from .limits import Limits, read_limits
 from .records import Recorder, RequestRecord
