@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from conversations_async import ConversationsClient, NotFoundError, RetryPolicy, TransportError
-from conversations_async.emulator import Emulator, create_app
+from conversations_async import ConversationsClient, NotFoundError, RetryPolicy, ServerError, TransportError
+from conversations_async.emulator import Carrier, Emulator, breakage, create_app
 
 from .conftest import ACCOUNT_SID, AUTH_TOKEN
 
@@ -134,6 +134,48 @@ class TestState:
         assert [service.sid async for service in client.services.stream()] == service
         assert await client.conversations.stream().list() == []
 
+    async def test_a_reset_is_a_new_start(self) -> None:
+        """Timers and phones of the seed have their whole time after a reset, however late it is."""
+        phone = {"messaging_binding_address": "+15550001", "messaging_binding_proxy_address": "+15550002"}
+        timers = {"timers_inactive": "PT1M", "timers_closed": "PT10M"}
+        room = {"unique_name": "a", **timers, "participants": [phone], "messages": [{"body": "Hi"}]}
+        now = [1_700_000_000_000]
+        carrier = Carrier(delivered_after=30)
+        emulator = Emulator(seed={"conversations": [room]}, clock=lambda: now[0], carrier=carrier)
+        async with emulator, talk_to(emulator) as client:
+            now[0] += 3_600_000
+            assert (await client.conversations.fetch("a")).state == "closed"
+            emulator.reset()
+            states = []
+            for _ in range(3):
+                (message,) = await client.messages("a").stream().list()
+                delivery = message.delivery and message.delivery.delivered
+                states.append(((await client.conversations.fetch("a")).state, delivery))
+                emulator.clock.advance(seconds=31)
+            assert states == [("active", "none"), ("active", "all"), ("inactive", "all")]
+
+    async def test_a_restore_keeps_the_log(
+        self, emulator: Emulator, client: ConversationsClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A request that a restore ends is refused, and is in the log."""
+        arrived, go = asyncio.Event(), asyncio.Event()
+
+        async def hold(_: float) -> None:
+            arrived.set()
+            await go.wait()
+
+        monkeypatch.setattr(breakage, "_sleep", hold)
+        emulator.faults.add(latency=0.05, times=1)
+        snapshot = emulator.snapshot()
+        writing = asyncio.create_task(client.conversations.create())
+        await arrived.wait()
+        emulator.restore(snapshot)
+        go.set()
+        with pytest.raises(ServerError):
+            await writing
+        assert [record.status for record in emulator.requests] == [500]
+        await emulator.settled(within=0)
+
     async def test_a_later_run_catches_up(self, tmp_path: Path) -> None:
         """Timers that ended while nothing ran fire at the next start, and the default service is the same."""
         path = tmp_path / "db"
@@ -207,11 +249,19 @@ async def test_what_went_wrong_is_kept(emulator: Emulator) -> None:
     """A request that a fault hit is kept with the fault, and without a status where its connection ended."""
     reset = emulator.faults.add(reset="after", method="POST", times=1)
     refused = emulator.faults.add(status=503, times=1)
-    async with talk_to(emulator) as client:
+    async with talk_to(emulator) as patient:
+        client = patient.with_options(retry=RetryPolicy(max_attempts=1))
         with pytest.raises(TransportError):
             await client.conversations.create(unique_name="a")
         assert await client.with_options(retry=RetryPolicy(base_delay=0)).conversations.fetch("a")
-    lost, failed, fetched = emulator.requests
+        emulator.faults.add(reset="during", method="DELETE", times=1)
+        with pytest.raises(TransportError):
+            await client.conversations.delete("a")
+        emulator.faults.add(body="truncated", times=1)
+        with pytest.raises(TransportError):
+            await client.conversations.fetch("a")
+    lost, failed, fetched, unsent, cut = emulator.requests
+    assert (unsent.status, cut.status, cut.code) == (None, 404, 20404)
     assert (lost.status, lost.fault, lost.form) == (None, reset, {"UniqueName": ["a"]})
     assert (failed.status, failed.code, failed.fault) == (503, 20503, refused)
     assert "Authorization" not in failed.headers

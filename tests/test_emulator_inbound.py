@@ -191,7 +191,8 @@ async def test_what_the_rules_refuse_leaves_nothing(
     """Where a first message cannot be, no conversation is made for it."""
     await client.addresses.create(type="sms", address=OURS, auto_creation_enabled=True)
     with pytest.raises(RequestError, match=str(code)):
-        await emulator.deliver(**{"to": OURS, "body": "Hi"} | message)
+        given: dict[str, Any] = {"to": OURS, "body": "Hi", **message}
+        await emulator.deliver(**given)
     assert await client.conversations.stream().list() == []
 
 

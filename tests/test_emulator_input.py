@@ -14,7 +14,6 @@ import pytest
 from conversations_async import ConversationsClient
 from conversations_async.emulator import Carrier, Clock, Emulator, RequestError, create_app
 from conversations_async.emulator.documents import decode
-from conversations_async.emulator.faults import Faults
 from conversations_async.emulator.webhooks import allowed_hosts
 
 from .conftest import ACCOUNT_SID
@@ -332,11 +331,6 @@ class TestFaults:
         assert list(emulator.faults) == []
         for operation in ("messages.*", "chat.channels.list", "*"):
             emulator.faults.add(operation=operation, status=503)
-
-    def test_random_seed(self) -> None:
-        """A seed is a whole number."""
-        wrong: Any = "x"
-        refused("fault_seed must be a whole number, not 'x'", lambda: Faults(wrong))
 
 
 class TestFiles:

@@ -136,12 +136,14 @@ def test_who_is_quiet_is_forgotten() -> None:
     with pytest.raises(RequestError, match="50063"):
         meter.count("conversations", 2999, now=3998)
     meter.count("conversations", 2999, now=3999)
+    meter.count("conversations", 2999, now=0)  # the clock was set back
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.5, True, "30"])
 def test_a_limit_that_is_none(value: Any) -> None:
     """A limit is a whole number of at least 1."""
+    thirty: Any = 30
     with pytest.raises(ValueError, match=r"^per_service must be a whole number of at least 1, or None, not"):
         Limits(per_service=value)
     with pytest.raises(ValueError, match=r"^limits must be Limits, True or None, not 30$"):
-        Emulator(limits=30)  # type: ignore[arg-type]  # that is the mistake
+        Emulator(limits=thirty)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -15,7 +16,7 @@ from twilio.request_validator import (  # type: ignore[import-untyped]  # it has
 )
 
 from conversations_async import APIError, ConflictError, ConversationsClient, RetryPolicy
-from conversations_async.emulator import Carrier, Emulator, Limits, RequestError
+from conversations_async.emulator import Carrier, Emulator, Limits, RequestError, WebhookCall
 from conversations_async.emulator.acts import Call
 
 from .conftest import ACCOUNT_SID, AUTH_TOKEN
@@ -157,6 +158,17 @@ class TestPostAction:
             "onConversationRemoved",
         ]
         assert [event for event in receiver.events if "User" in event] == ["onUserAdded", "onUserUpdated"]
+
+    async def test_what_was_taken_back(
+        self, emulator: Emulator, client: ConversationsClient, receiver: Receiver
+    ) -> None:
+        """Of participants that are taken back, as one of them cannot be, nobody hears."""
+        await listen(client, receiver)
+        await client.conversations.create_with_participants(
+            participant=[{"identity": "alice"}, {"identity": "alice"}], webhook_enabled=True
+        )
+        await emulator.settled()
+        assert receiver.events == ["onConversationAdded"]
 
     async def test_what_a_message_tells(
         self, emulator: Emulator, client: ConversationsClient, receiver: Receiver
@@ -468,6 +480,49 @@ class TestPreAction:
             await create(participant=[{"identity": "carol"}], webhook_enabled=True)
         assert len(await asked.conversations.stream().list()) == 1
 
+    async def test_what_it_is_told_will_be(
+        self, asking: Emulator, asked: ConversationsClient, receiver: Receiver
+    ) -> None:
+        """However often something is done again, hooks are told the SIDs that it has in the end."""
+        room = await asked.conversations.create_with_participants(
+            participant=[{"identity": "alice"}, {"identity": "bob"}], webhook_enabled=True
+        )
+        assert {form["ConversationSid"] for form in receiver.of("onParticipantAdd")} == {room.sid}
+        await asking.deliver(from_="alice", conversation=room.sid, media=b"GIF")
+        await asking.settled()
+        (question,), (answer,) = receiver.of("onMessageAdd"), receiver.of("onMessageAdded")
+        assert question["Media"] == answer["Media"]
+
+    async def test_an_answer_is_for_its_question(
+        self, asking: Emulator, asked: ConversationsClient, receiver: Receiver
+    ) -> None:
+        """Where what is asked about changes meanwhile, the new question is asked, too."""
+        receiver.gate.clear()
+        receiver.answers["onParticipantAdd"] = 403, {}
+        creating = asyncio.create_task(
+            asked.conversations.create_with_participants(
+                participant=[{"identity": "alice"}], webhook_enabled=True
+            )
+        )
+        await receiver.wait("onConversationAdd")
+        await asked.webhook_configuration.update(filters=["onParticipantAdd"])
+        receiver.gate.set()
+        with pytest.raises(APIError, match="50056"):
+            await creating
+
+    async def test_the_end_meanwhile(self, receiver: Receiver) -> None:
+        """What a hook has not answered when the emulator ends is not done."""
+        async with Emulator(pre_webhooks_for_rest=True) as emulator:
+            async with ConversationsClient(ACCOUNT_SID, AUTH_TOKEN, base_url=emulator.url) as client:
+                await client.conversations.create(unique_name="a")
+                await client.participants("a").create(identity="alice")
+                await client.webhook_configuration.update(pre_webhook_url=receiver.url)
+            receiver.gate.clear()
+            delivering = asyncio.create_task(emulator.deliver(from_="alice", conversation="a", body="Hi"))
+            await receiver.wait("onMessageAdd")
+        with pytest.raises(RequestError, match="20500"):
+            await delivering
+
     async def test_the_author_in_chat(self, asked: ConversationsClient, receiver: Receiver) -> None:
         """What replaces the author does so in the legacy API, too, where the parameter has another name."""
         room = await asked.conversations.create()
@@ -637,6 +692,22 @@ class TestCalling:
         assert [call.status for call in emulator.webhooks] == [200]
         assert len([line for line in caplog.messages if line.startswith("the listener")]) == 2
 
+    async def test_a_listener_that_steers(self, receiver: Receiver) -> None:
+        """Whoever is told of a webhook is told in the emulator's thread, and may turn the clock."""
+        told: list[tuple[str, str]] = []
+
+        def turn(call: WebhookCall) -> None:
+            told.append((call.event, threading.current_thread().name))
+            box.clock.advance(hours=1)
+
+        with Emulator(webhook_url="http://elsewhere.invalid/", on_webhook=turn) as box:
+            async with ConversationsClient(ACCOUNT_SID, AUTH_TOKEN, base_url=box.url) as client:
+                await client.conversations.create(timers_inactive="PT1M", timers_closed="PT10M")
+                box.clock.advance(minutes=1)
+                await client.conversations.stream().list()
+            await box.settled()
+        assert told == [("onConversationStateUpdated", "emulator")] * 2
+
     async def test_a_failure_of_its_own(
         self,
         emulator: Emulator,
@@ -701,7 +772,9 @@ class TestCalling:
         assert call.status is None
         assert call.error is not None
 
-    @pytest.mark.parametrize("url", ["ftp://localhost/", "localhost", "http://", "http://[", ""])
+    @pytest.mark.parametrize(
+        "url", ["ftp://localhost/", "localhost", "http://", "http://[", "", "http://h/a b"]
+    )
     def test_webhook_url(self, url: str) -> None:
         """The URL to begin with must be one that can be called."""
         with pytest.raises(ValueError, match=r"^webhook_url must be an http or https URL"):

@@ -1,6 +1,7 @@
 """Who does something, with what, when, and who hears of it?"""
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -9,7 +10,7 @@ from attrs import define, evolve, field, frozen
 from .carrier import Carrier
 from .events import SOURCELESS, pick
 from .limits import UNLIMITED, Meter
-from .store import Row, Store
+from .store import Row, Store, new_sid
 
 
 @frozen(kw_only=True)
@@ -54,20 +55,31 @@ class Act:
     is_announced: bool = False
     #: Whether pre-action hooks are to be asked before it is kept.
     asks: bool = False
-    #: What those replace that have been asked already, in their order: by column.
-    answers: Sequence[Mapping[str, str]] = ()
+    #: Of which event those were asked that have been asked already, and what each replaces, by column.
+    answers: Sequence[tuple[str, Mapping[str, str]]] = ()
+    #: The SIDs that were made up when this was done before a hook was asked: it is told what will be.
+    sids: list[str] = field(factory=list)
     carrier: Carrier = field(factory=Carrier)
     #: What is told besides of a conversation that an inbound message makes.
     origin: Mapping[str, str | None] = {}
     meter: Meter = UNLIMITED
     #: The webhooks to call once it is kept.
     calls: list[Call] = field(factory=list)
-    _questions: int = field(default=0, init=False)
+    _questions: Counter[str] = field(factory=Counter, init=False)
+    _made_up: int = field(default=0, init=False)
 
     @property
     def replaced(self) -> Mapping[str, str]:
         """What pre-action hooks have replaced, by column."""
-        return {column: text for answer in self.answers for column, text in answer.items()}
+        return {column: text for _, answer in self.answers for column, text in answer.items()}
+
+    def new_sid(self, prefix: str) -> str:
+        """Make up a SID, the same one wherever this is done again."""
+        known = self.sids[self._made_up : self._made_up + 1]
+        if not known or not known[0].startswith(prefix):
+            self.sids[self._made_up :] = known = [new_sid(prefix)]
+        self._made_up += 1
+        return known[0]
 
     def count(self, table: str, row_id: int) -> None:
         """Count a write against the limits, unless that was done before a hook was asked.
@@ -88,8 +100,8 @@ class Act:
             return
         layer = _layer(self.store, above["services"])
         if layer["pre_webhook_url"] and _listens(layer, name):
-            self._questions += 1
-            if self._questions <= len(self.answers):
+            self._questions[name] += 1
+            if self._questions[name] <= sum(event == name for event, _ in self.answers):
                 return
             raise AskFirst(self._call(name, told, layer["pre_webhook_url"], layer["webhook_method"]))
 

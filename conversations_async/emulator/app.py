@@ -16,7 +16,7 @@ from attrs import frozen
 from . import links
 from .acts import Act
 from .auth import Credentials
-from .breakage import CODE, play
+from .breakage import CODE, Lost, play
 from .carrier import Carrier
 from .clock import Clock, real_time
 from .control import Control, add_routes, bypass
@@ -39,7 +39,6 @@ _logger: Final = logging.getLogger(__name__)
 _CODES: Final = {404: 20404, 405: 20004, 413: 20413}
 #: The largest file that is taken: 150 MB, which is assumed to mean units of 2^20 bytes.
 _LARGEST_FILE: Final = 150 << 20
-_REMEMBERED: Final = 10_000
 
 #: The headers that no record has.
 _SECRET: Final = frozenset({"authorization", "proxy-authorization", "cookie", "x-twilio-token"})
@@ -106,9 +105,11 @@ def create_app(
         engine.courier.open()
         try:
             engine.open()
-            yield
-            await engine.courier.close(drain=patience)
-            engine.close()
+            try:
+                yield
+                await engine.courier.close(drain=patience)
+            finally:
+                engine.close()
         finally:
             await engine.courier.close(drain=0)
 
@@ -234,14 +235,13 @@ def _by_name(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
 @web.middleware
 async def _record(request: web.Request, handler: Handler) -> web.StreamResponse:
     recorder, start, status, code = request.app[RECORDER], time.perf_counter(), None, None
+    began = recorder.era
     request[_ERA] = request.app[ENGINE].era
     recorder.count += 1
     recorder.under_way += 1
     try:
         response = await handler(request)
-        code, fault = response.get(CODE), request.get(_FAULT)
-        if fault is None or fault.reset not in {"before", "after"}:
-            status = response.status
+        status, code = None if isinstance(response, Lost) else response.status, response.get(CODE)
         return response
     finally:
         recorder.under_way -= 1
@@ -258,7 +258,7 @@ async def _record(request: web.Request, handler: Handler) -> web.StreamResponse:
             fault=request.get(_FAULT),
         )
         # What came in before everything began anew does not show after that.
-        if request[_ERA] == request.app[ENGINE].era:
+        if began == recorder.era:
             recorder.add(record)
 
 

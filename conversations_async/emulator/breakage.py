@@ -16,7 +16,7 @@ from .errors import CATALOGUE
 from .faults import Fault
 
 #: Under which a refusal carries its code.
-CODE: Final = web.ResponseKey("code", int)
+CODE: Final = web.ResponseKey[int | None]("code")
 #: Into how many pieces a slow answer is cut at most.
 _PIECES: Final = 50
 #: How long half an answer gets to arrive, in seconds, for a reset may discard what is still on its way.
@@ -53,7 +53,7 @@ async def play(
     if fault.status is not None:
         return _refusal(fault, fault.status)
     if answer is None or fault.reset == "after":
-        return _Lost(is_reset=True)
+        return Lost(is_reset=True)
     if fault.reset is None and fault.body is None and fault.drip is None:
         return answer
     return _spoil(fault, answer, is_bare=request.method == "HEAD")
@@ -79,7 +79,7 @@ def _spoil(fault: Fault, answer: web.StreamResponse, *, is_bare: bool) -> web.St
         raise TypeError("only an answer whose body is in memory can be spoilt")
     is_cut = fault.reset == "during" or fault.body == "truncated"
     if is_bare or not answer.body:
-        return _Lost(is_reset=fault.reset is not None) if is_cut else answer
+        return Lost(is_reset=fault.reset is not None) if is_cut else answer
     if is_cut:
         return _Half(answer, answer.body, is_reset=fault.reset is not None)
     if fault.drip is not None:
@@ -88,7 +88,7 @@ def _spoil(fault: Fault, answer: web.StreamResponse, *, is_bare: bool) -> web.St
     return answer
 
 
-class _Lost(web.StreamResponse):
+class Lost(web.StreamResponse):
     """Nothing, and then the end of the connection."""
 
     def __init__(self, *, is_reset: bool) -> None:
@@ -96,6 +96,7 @@ class _Lost(web.StreamResponse):
         self._is_reset = is_reset
 
     async def prepare(self, request: web.BaseRequest) -> NoReturn:
+        """End the connection instead of sending anything."""
         _hang_up(request.transport, is_reset=self._is_reset)
 
 
@@ -104,6 +105,7 @@ class _Half(web.StreamResponse):
 
     def __init__(self, answer: web.Response, body: bytes | bytearray, *, is_reset: bool) -> None:
         super().__init__(status=answer.status, reason=answer.reason, headers=answer.headers)
+        self[CODE] = answer.get(CODE)
         self.content_length = len(body)
         self._half = body[: len(body) // 2]
         self._is_reset = is_reset
@@ -121,6 +123,7 @@ class _Slow(web.StreamResponse):
 
     def __init__(self, answer: web.Response, body: bytes | bytearray, *, pause: float) -> None:
         super().__init__(status=answer.status, reason=answer.reason, headers=answer.headers)
+        self[CODE] = answer.get(CODE)
         self.content_length = len(body)
         self._whole = body
         self._pause = pause

@@ -54,8 +54,8 @@ class Engine:
     _is_open: bool = field(default=False, init=False)
     _loop: asyncio.AbstractEventLoop = field(init=False)
     _alarm: asyncio.Handle = field(init=False)
-    #: The state at the start; None in a database that was not new then.
-    _pristine: bytes | None = field(default=None, init=False)
+    #: The state at the start, and when that was; None in a database that was not new then.
+    _pristine: tuple[bytes, int] | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
         """Refuse what only looks like a setting: an empty carrier, or a word that means no."""
@@ -78,7 +78,7 @@ class Engine:
         try:
             if self.store.find("services", is_default=1) is None:
                 self.perform_now(self._lay_out)
-                self._pristine = self.image()
+                self._pristine = self.image(), self.clock.now()
             self._look_ahead()
             self._catch_up()
         except BaseException:
@@ -99,7 +99,7 @@ class Engine:
             self._catch_up()
             return work(self._act(self.clock.now(), **named))
 
-    async def perform(self, work: Callable[[Act], _T], *, era: int | None = None, **named: Any) -> _T:
+    async def perform(self, work: Callable[[Act], _T], *, era: int, **named: Any) -> _T:
         """Let something be done, and its webhooks be called: wholly, or, after an exception, not at all.
 
         What a pre-action hook is to see is done, taken back, shown to the hook, and done again with what the
@@ -113,13 +113,13 @@ class Engine:
         Raises:
             RequestError: It is refused, by the rules or by a hook.
         """
-        era = self.era if era is None else era
-        answers: list[Mapping[str, str]] = []
+        answers: list[tuple[str, Mapping[str, str]]] = []
+        sids: list[str] = []
         while True:
             try:
-                return self.perform_now(work, era=era, asks=True, answers=answers, **named)
+                return self.perform_now(work, era=era, asks=True, answers=answers, sids=sids, **named)
             except AskFirst as question:
-                answers.append(await self.courier.ask(question.call))
+                answers.append((question.call.event, await self.courier.ask(question.call)))
 
     def perform_now(
         self, work: Callable[[Act], _T], *, era: int | None = None, asks: bool = False, **named: Any
@@ -178,7 +178,12 @@ class Engine:
                 "the database held data already: go back with a snapshot, or begin with a new file"
             )
         self.clock.reset()
-        self.restore(self._pristine)
+        image, then = self._pristine
+        with self._lock:
+            self.restore(image)
+            # What was to happen some time after the start happens as long after now.
+            self.store.postpone(self.clock.now() - then)
+            self._look_ahead()
         self.turns.clear()
         self.carrier.reset()
         self.courier.forget()
@@ -194,9 +199,9 @@ class Engine:
         )
 
     def _publish(self, act: Act) -> None:
+        self._look_ahead()
         for call in act.calls:
             self.courier.post(call)
-        self._look_ahead()
 
     def _catch_up(self) -> None:
         """Let everything happen that is due by now."""

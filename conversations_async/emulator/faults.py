@@ -225,7 +225,7 @@ class Faults:
         return list(faults.values())
 
     def dump(self) -> list[dict[str, Any]]:
-        """What there is, as JSON: a script, and with each fault its ``hits``."""
+        """What there is, as JSON: the fields of each fault, and its ``hits``."""
         with self._lock:
             return [_write(entry.fault) | {"hits": entry.hits} for entry in self._entries]
 
@@ -253,10 +253,9 @@ class Faults:
         with self._lock:
             self._entries = []
 
-    def reset(self, seed: int | None = None) -> None:
-        """End all faults and draw as from the start, by another seed if one is given."""
+    def reset(self) -> None:
+        """End all faults and draw as from the start."""
         with self._lock:
-            self._seed = self._seed if seed is None else seed
             self._random.seed(self._seed)
             self._entries = []
 

@@ -10,7 +10,7 @@ from .errors import RequestError
 from .events import EVENTS
 from .pages import cut, meta, read_page
 from .resource import Change, Endpoint, Place, Resource, Verb, read, spell
-from .store import Row, Store, new_sid
+from .store import Row, Store
 from .wire import choice, webhook_time
 
 _Answer = tuple[int, dict[str, Any] | None]
@@ -100,7 +100,7 @@ def make(
     values.setdefault("updated", values["created"])
     change = Change(act=act, above=above, row=None, values=values, file=file)
     _apply(resource, Verb.CREATE, change)
-    row = {**values, "sid": sid or new_sid(resource.prefix), "parent": _parent(resource, above)}
+    row = {**values, "sid": sid or act.new_sid(resource.prefix), "parent": _parent(resource, above)}
     _conclude(resource, Verb.CREATE, change, act.store.insert(resource.stored, row))
     return change
 

@@ -130,14 +130,15 @@ class Message:
 async def deliver(engine: Engine, message: Message) -> Delivered | None:
     """Bring a message in as the API does, webhooks included; None where a pre-action hook refuses it.
 
-    What the rules refuse leaves nothing. Where a hook refuses, what was made for the message before stays.
+    What the rules refuse leaves nothing. Where a hook refuses, or replaces something by what they refuse,
+    what was made for the message before stays.
 
     Raises:
         LookupError: There is nowhere to bring it.
         RequestError: The rules refuse it.
     """
     # One after the other, so that two first messages from one phone do not make two conversations.
-    async with engine.turns.setdefault((message.from_, message.to), asyncio.Lock()):
+    async with engine.turns.setdefault((message.from_, message.to or message.conversation), asyncio.Lock()):
         try:
             return await _deliver(engine, message)
         except RequestError as error:

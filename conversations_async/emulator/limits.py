@@ -73,7 +73,7 @@ class Meter:
         if allowed is None:
             return
         writes = self._writes.setdefault((table, row_id), deque(maxlen=allowed))
-        if len(writes) == allowed and now - writes[0] < _SECOND_MS:
+        if len(writes) == allowed and 0 <= now - writes[0] < _SECOND_MS:
             raise RequestError(50063)
         writes.append(now)
         if len(self._writes) > _REMEMBERED:
@@ -81,7 +81,7 @@ class Meter:
 
     def _forget(self, now: int) -> None:
         """Forget those to whom nobody has written for a second."""
-        for key in [key for key, writes in self._writes.items() if now - writes[-1] >= _SECOND_MS]:
+        for key in [key for key, writes in self._writes.items() if not 0 <= now - writes[-1] < _SECOND_MS]:
             del self._writes[key]
 
 

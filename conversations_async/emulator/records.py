@@ -58,6 +58,8 @@ class Recorder:
     """Remembers the last 10,000 requests, and how many there were."""
 
     count: int = 0
+    #: How often everything began anew.
+    era: int = 0
     under_way: int = 0
     records: deque[RequestRecord] = field(factory=lambda: deque(maxlen=_REMEMBERED))
     #: Is told of each.
@@ -70,5 +72,6 @@ class Recorder:
 
     def forget(self) -> None:
         """Begin anew."""
+        self.era += 1
         self.count = 0
         self.records.clear()

@@ -161,6 +161,12 @@ class Store:
         )
         return min((tuple(row) for row in self._db.execute(sql).fetchall()), default=None)
 
+    def postpone(self, by: int) -> None:
+        """Let everything that is to happen by itself happen later."""
+        with self.transaction():
+            self._db.execute("UPDATE conversations SET last_activity = last_activity + ?", (by,))
+            self._db.execute("UPDATE receipts SET due = due + ?", (by,))
+
     def image(self) -> bytes:
         """Copy everything, as it is now."""
         with closing(sqlite3.connect(":memory:")) as copy:

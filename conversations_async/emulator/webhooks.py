@@ -29,6 +29,7 @@ from .documents import require
 from .errors import RequestError, malformed
 from .events import REPLACEABLE
 from .records import notify
+from .wire import web_address
 
 _logger: Final = logging.getLogger(__name__)
 
@@ -105,12 +106,11 @@ def allowed_hosts(url: str | None, hosts: Collection[str]) -> tuple[str, ...]:
     if url is None:
         return patterns
     try:
-        parsed = URL(url)
+        address = web_address(url)
     except (TypeError, ValueError):
-        parsed = URL()
-    is_url = parsed.scheme in {"http", "https"} and bool(parsed.host)
-    require("webhook_url", url, "an http or https URL", fits=is_url)
-    return (*patterns, (parsed.host or "").lower())
+        address = None
+    require("webhook_url", url, "an http or https URL", fits=address is not None)
+    return (*patterns, (URL(url).host or "").lower())
 
 
 def bare(url: str) -> str:
@@ -189,8 +189,8 @@ class Courier:
             self._note(call, error="dropped: the emulator has ended")
         if dropped:
             _logger.warning("%d webhooks were dropped, as the emulator has ended", len(dropped))
-        await self._session.close()
         self._loop = None
+        await self._session.close()
 
     def forget(self) -> None:
         """Drop what has not been called yet, empty the log, and speak for nobody but the own account."""
@@ -217,7 +217,11 @@ class Courier:
         if call.url is None or not self._may_call(call.url):
             self._note(call, error=_ELSEWHERE)
             return {}
-        reply = await self._call(call)
+        return self._judge(call, await self._call(call))
+
+    def _judge(self, call: Call, reply: _Reply | None) -> dict[str, str]:
+        if self._loop is None:
+            raise RequestError(20500)  # the emulator has ended meanwhile
         if reply is not None and reply.status >= 400:
             raise RequestError(50056)
         # No answer at all, and one that says nothing: it goes on as it was asked for.
@@ -351,7 +355,7 @@ class Courier:
             if era not in {None, self._era}:
                 return
             self._log.append(noted)
-        notify(self.listener, noted)
+        self._soon(notify, self.listener, noted)
         if noted.error is not None or (noted.status or 0) >= 400:
             said = noted.error or f"HTTP {noted.status}"
             _logger.warning("webhook %s to %s: %s", noted.event, bare(url or ""), said)

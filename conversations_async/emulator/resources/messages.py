@@ -7,7 +7,7 @@ from typing import Any, Final
 from ..acts import Act
 from ..errors import RequestError, missing
 from ..resource import DATES, Change, Param, Place, Resource, Verb
-from ..store import Row, new_sid
+from ..store import Row
 from ..wire import json_text, parse_json, sid, text, webhook_time
 from .conversations import (
     CONVERSATIONS,
@@ -158,12 +158,12 @@ def _send_to_channels(change: Change) -> None:
         if participant["address"] is None or participant["sid"] == change.get("participant_sid"):
             continue
         receipt = {
-            "sid": new_sid("DY"),
+            "sid": change.act.new_sid("DY"),
             "parent": change.get("id"),
             "created": change.now,
             "updated": change.now,
             "participant_sid": participant["sid"],
-            "channel_message_sid": new_sid("SM" if change.get("media_sid") is None else "MM"),
+            "channel_message_sid": change.act.new_sid("SM" if change.get("media_sid") is None else "MM"),
             "status": "sent",
             "due": change.now + change.act.carrier.steps["sent"][0],
         }

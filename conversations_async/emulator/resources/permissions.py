@@ -5,7 +5,6 @@ from typing import Final
 
 from ..errors import RequestError
 from ..resource import Change, Rule
-from ..store import new_sid
 
 #: What Conversations and Chat call the same permission, where that is not one name.
 IN_CHAT: Final = {
@@ -84,7 +83,7 @@ def make_roles(change: Change) -> None:
     defaults = {}
     for column, name, kind, permissions in _FROM_THE_START:
         role = {
-            "sid": new_sid("RL"),
+            "sid": change.act.new_sid("RL"),
             "parent": service,
             "created": change.now,
             "updated": change.now,

@@ -65,11 +65,13 @@ def _create_participants(change: Change) -> None:
     if change.row is None or not change.deferred:
         return
     above = {**change.above, "conversations": change.row}
+    told = len(change.act.calls)
     try:
         with change.store.attempt():
             for form in change.deferred:
                 make(PARTICIPANTS, change.act, above, form)
     except RequestError:
+        del change.act.calls[told:]
         change.store.update("conversations", change.row["id"], {"state": "closed"})
 
 
