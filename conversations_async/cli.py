@@ -40,6 +40,7 @@ app = typer.Typer(
     help="Work with the Twilio Conversations API, or with an emulator of it.",
     add_completion=False,
     no_args_is_help=True,
+    rich_markup_mode="markdown",  # paragraphs are filled, wherever a line of a docstring ends
     # they would print local variables, credentials among them
     pretty_exceptions_enable=False,
 )
@@ -109,7 +110,9 @@ def emulator(
     drain: Annotated[
         float, typer.Option(metavar="SECONDS", help="How long the end waits for webhooks.")
     ] = 0.0,
-    limits: Annotated[bool, typer.Option(help="Refuse what is too much.")] = False,
+    limits: Annotated[
+        bool, typer.Option(help="Refuse what is too much, such as more than 30 writes a second.")
+    ] = False,
     latency: Annotated[float, typer.Option(metavar="SECONDS", help="How long each request waits.")] = 0.0,
     faults: Annotated[Path | None, typer.Option(metavar="FILE", help="What goes wrong, as JSON.")] = None,
 ) -> None:
@@ -153,7 +156,7 @@ def messages(
     limit: LimitOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Print the messages of a conversation as they arrive.
+    """Print the messages of a conversation, page after page.
 
     Reads TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN (or TWILIO_API_KEY and TWILIO_API_SECRET), and
     CONVERSATIONS_BASE_URL from the environment.
