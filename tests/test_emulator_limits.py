@@ -6,20 +6,17 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from attrs import evolve
 
 from conversations_async import APIError, ConversationsClient, RateLimitError, RetryPolicy
 from conversations_async.emulator import Emulator, Limits, RequestError
-from conversations_async.emulator.limits import Meter
+from conversations_async.emulator.limits import NO_LIMITS, Meter
 
 from .conftest import ACCOUNT_SID, AUTH_TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from contextlib import AbstractAsyncContextManager
-
-OFF: dict[str, Any] = dict.fromkeys(
-    ("per_conversation", "per_service", "concurrency", "participants", "phones", "conversations")
-)
 
 
 def stand() -> int:
@@ -37,7 +34,7 @@ def talk_to(emulator: Emulator) -> AbstractAsyncContextManager[ConversationsClie
 async def running(**limits: int | None) -> AsyncIterator[tuple[Emulator, ConversationsClient]]:
     """Run an emulator with some limits, and none else."""
     async with (
-        Emulator(limits=Limits(**{**OFF, **limits}), clock=stand) as emulator,
+        Emulator(limits=evolve(NO_LIMITS, **limits), clock=stand) as emulator,
         talk_to(emulator) as client,
     ):
         yield emulator, client

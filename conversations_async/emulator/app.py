@@ -6,6 +6,7 @@ import os
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
+from functools import partial
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -270,27 +271,21 @@ def _operation(request: web.Request) -> str | None:
 def _spoil(delay: float) -> Middleware:
     @web.middleware
     async def spoil(request: web.Request, handler: Handler) -> web.StreamResponse:
-        async def handle() -> web.StreamResponse:
-            response = await handler(request)
-            return _mark(request, response)
-
         if delay:
             await asyncio.sleep(delay)
         fault = request.app[FAULTS].pick(
             operation=_operation(request), method=request.method, path=request.path
         )
         if fault is None:
-            return await handle()
-        request[_FAULT] = fault
-        return _mark(request, await play(fault, request, handle))
+            response = await handler(request)
+        else:
+            request[_FAULT] = fault
+            response = await play(fault, request, partial(handler, request))
+        response.headers["Twilio-Request-Id"] = "RQ" + secrets.token_hex(16)
+        response.headers["Twilio-Concurrent-Requests"] = str(request.app[RECORDER].under_way)
+        return response
 
     return spoil
-
-
-def _mark(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
-    response.headers.setdefault("Twilio-Request-Id", "RQ" + secrets.token_hex(16))
-    response.headers["Twilio-Concurrent-Requests"] = str(request.app[RECORDER].under_way)
-    return response
 
 
 @web.middleware

@@ -155,12 +155,8 @@ def _locate(act: Act, endpoint: Endpoint, request: Request) -> Place:
 
 def _find(store: Store, resource: Resource, parent: int | None, request: Request) -> Row:
     name = request.names[resource.table]
-    for column in ("sid", resource.alias):
-        row = (
-            None
-            if column is None
-            else store.find(resource.table, **{"parent": parent, column: name, **resource.only})
-        )
+    for column in filter(None, ("sid", resource.alias)):
+        row = store.find(resource.table, **{"parent": parent, column: name, **resource.only})
         if row is not None:
             return row
     raise RequestError(20404, request.path)

@@ -81,14 +81,12 @@ class Store:
 
     def find(self, table: str, **match: Any) -> Row | None:
         """Fetch the row whose columns have these values."""
-        where = " AND ".join(f"{column} IS ?" for column in match) or "TRUE"
-        return self._one(f"{_select(table)} WHERE {where} LIMIT 1", match.values())
+        return self._one(f"{_select(table)} WHERE {_where(match)} LIMIT 1", match.values())
 
     def rows(self, table: str, **match: Any) -> list[Row]:
         """Fetch all rows whose columns have these values, in the order of their making."""
-        where = " AND ".join(f"{column} IS ?" for column in match) or "TRUE"
         return self._db.execute(
-            f"{_select(table)} WHERE {where} ORDER BY id", tuple(match.values())
+            f"{_select(table)} WHERE {_where(match)} ORDER BY id", tuple(match.values())
         ).fetchall()
 
     def get(self, table: str, **match: Any) -> Row:
@@ -245,6 +243,10 @@ class Store:
 
     def _pragma(self, name: str) -> int:
         return int(self._db.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+def _where(match: Iterable[str]) -> str:
+    return " AND ".join(f"{column} IS ?" for column in match) or "TRUE"
 
 
 def _marks(values: Sized) -> str:
