@@ -61,22 +61,31 @@ class Repository(Generic[T]):
     Attributes:
         model: The class that the collection's items are read into.
         key: The field that tells one item of the collection from another.
+        member: The member of a page that holds the items; where there is none, the end of the path says so.
     """
 
     model: type[T]
     key: str = "sid"
+    member: str | None = None
 
     def __init__(self, session: SessionManager, product: str, path: str) -> None:
         self._session = session
         self._product = product
         self._origin = session.hosts.origin(product)
+        self._base = URL(self._origin)
         self._path = path
+        self._member = self.member or path.rpartition("/")[2].lower()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} at {self._path}>"
 
     def _url(self, link: str) -> URL:
-        return URL(self._origin + link, encoded=True)
+        # both take what they get as it is; the first does not read the origin again
+        return (
+            self._base.with_path(link, encoded=True)
+            if "?" not in link
+            else URL(self._origin + link, encoded=True)
+        )
 
     def _item(self, sid: str) -> str:
         return f"{self._path}/{segment('sid', sid)}"
@@ -150,7 +159,7 @@ class Repository(Generic[T]):
     async def _read(self, link: str) -> Page[T]:
         place, consumed, last = split_cursor(link)
         response = await self._session.request("GET", self._url(place))
-        items, meta = decode_page(response, self.model)
+        items, meta = decode_page(response, self.model, self._member)
         # what was deleted or added since then may have moved the last item; if it is gone, the count must do
         sids = [getattr(item, self.key) for item in items] if last else []
         return Page(

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 from urllib.parse import parse_qsl
 
 import attrs
+import msgspec
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from conversations_async import (
@@ -29,16 +30,18 @@ from conversations_async import (
     Participant,
     Receipt,
     chat,
+    converter,
     resources,
 )
+from conversations_async._json import loads
 from conversations_async.chat import ChatMessage, ChatMessageType
 from conversations_async.converter import (
     Attributes,
+    AwareDatetime,
     OpenEnum,
     PageMeta,
     TextFlag,
     decode,
-    decode_page,
     encode_datetime,
     encode_fields,
     encode_flag,
@@ -67,7 +70,7 @@ DEFINED: list[type[Any]] = [
     if isinstance(value, type) and value.__module__ == module.__name__
 ]
 MODELS = [attrs.resolve_types(cls) for cls in DEFINED if attrs.has(cls)]
-ENUMS = [Order, *(cls for cls in DEFINED if issubclass(cls, OpenEnum))]
+ENUMS: list[type[OpenEnum]] = [Order, *(cls for cls in DEFINED if issubclass(cls, OpenEnum))]
 WITH_ATTRIBUTES = [model for model in MODELS if issubclass(model, Attributes)]
 
 DATE = "2015-12-16T22:18:37Z"
@@ -93,7 +96,7 @@ WIRE_VALUES: list[Any] = [
     {"x": 1},
 ]
 
-SAMPLES: dict[Any, Any] = {str: "text", int: 7, bool: True, datetime: DATE, TextFlag: "True"}
+SAMPLES: dict[Any, Any] = {str: "text", int: 7, bool: True, AwareDatetime: DATE, TextFlag: "True"}
 
 
 def is_enum(kind: Any) -> bool:
@@ -194,7 +197,7 @@ def accepts(kind: Any, wire: Any) -> bool:
         return isinstance(wire, list) and all(accepts(get_args(kind)[0], item) for item in wire)
     if get_origin(kind) is dict:
         return isinstance(wire, dict) and all(accepts(get_args(kind)[1], item) for item in wire.values())
-    if kind is datetime:
+    if kind == AwareDatetime:
         return bool(wire == DATE)
     return type(wire) is {TextFlag: bool}.get(kind, str if is_enum(kind) else kind)
 
@@ -202,6 +205,11 @@ def accepts(kind: Any, wire: Any) -> bool:
 def read(body: object, model: type[Any] = Message) -> Any:
     """Decode one model out of an answer."""
     return decode(answer(body, headers={"Twilio-Request-Id": REQUEST_ID}), model)
+
+
+def decode_page(response: Any, model: type[Any], key: str = "items") -> tuple[list[Any], PageMeta]:
+    """Decode a page whose items are expected in the member that `page` puts them in."""
+    return converter.decode_page(response, model, key)
 
 
 def refusal(body: object, model: type[Any] = Message, how: Callable[[Any, Any], Any] = decode) -> DecodeError:
@@ -458,13 +466,15 @@ def test_a_model_is_a_value(model: type[Any], duplicate: Callable[[Any], Any]) -
 # --------------------------------------------------------------------------------------- wire → Python: pages
 
 
+@pytest.mark.parametrize("expected", ["messages", "items", "meta", "key"])
 @pytest.mark.parametrize("key", ["messages", "delivery_receipts", "näme", "meta2"])
-def test_a_page_is_read_by_its_own_key(key: str) -> None:
-    """A page says itself which of its members holds the items."""
+def test_a_page_is_read_by_its_own_key(key: str, expected: str) -> None:
+    """A page says itself which of its members holds the items, whichever was expected to."""
     link = "https://conversations.twilio.com/v1/Conversations/CH1/Messages?PageSize=2&Page=1&PageToken=PT1"
     items, meta = decode_page(
         answer(page({"sid": "IM1"}, {"sid": "IM2"}, key=key, page=0, page_size=2, next_page_url=link)),
         Message,
+        expected,
     )
     assert [item.sid for item in items] == ["IM1", "IM2"]
     assert meta == PageMeta(key=key, page=0, page_size=2, next_page_url=link)
@@ -579,6 +589,165 @@ def test_a_page_that_cannot_be_read_is_a_decode_error(body: object, path: str) -
 def test_any_json_is_a_page_or_a_decode_error(body: Any) -> None:
     """Whatever JSON arrives becomes a page, or a DecodeError that prints as one line."""
     assert isinstance(outcome(lambda: decode_page(answer(body), Message)), tuple | DecodeError)
+
+
+# ----------------------------------------------------------------------- wire → Python: all ways to the same
+
+#: What stands on the wire: texts that are nearly dates, flags or values of enums among others.
+TEXTS = [
+    "text",
+    "",
+    "True",
+    "false",
+    "5",
+    DATE,
+    "2015-12-16T22:18:37",
+    "2015-12-16 22:18:37z",
+    "2015-12-16T22:18:37.1Z",
+    "2015-12-16T22:18:37.1234567Z",
+    "2015-12-16T22:18:37.9999999Z",
+    "2015-12-16T22:18:37,123Z",
+    "2015-12-16T22:18:37+02:00",
+    "2015-12-16T22:18:37-00:00",
+    "2015-12-16T22:18:37.123456+05:30",
+    "2015-12-16T22:18:37+23:59",
+    "2015-12-16T22:18:37+24:00",
+    "2015-12-16T22:18Z",
+    "2015-12-16T24:00:00Z",
+    "2015-12-16T22:18:60Z",
+    "2015-02-30T22:18:37Z",
+    "2015-12-16",
+    "20151216T221837Z",
+    "2015-W51-3T22:18:37Z",
+    "0001-01-01T00:00:00+10:00",
+    "9999-12-31T23:59:59.9999999Z",
+    *sorted({spelt for kind in ENUMS for name in kind for spelt in (name.value, name.value.upper())}),
+]
+NUMBERS = [0, 5, -1, 2**53 + 1, 2**63 - 1, 2**63, 2**64, -(2**63) - 1, 10**30, 1.5, 5.0, -0.0, 1e300]
+
+plain = st.sampled_from([None, True, False, *TEXTS, *NUMBERS]) | st.text()
+
+
+def wires(kind: Any) -> st.SearchStrategy[Any]:
+    """Make JSON that is like what a type is read from, but often not quite."""
+    right: st.SearchStrategy[Any] = plain
+    for one in types_of(kind):
+        if attrs.has(one):
+            named = attrs.fields_dict(attrs.resolve_types(one)).items()
+            fields = {wire_name(name): wires(field.type) for name, field in named if name != "extra"}
+            needed = {name: fields.pop(name) for name in sparse(one)}
+            added = st.dictionaries(
+                st.sampled_from([*NAMES, "extra", "from_", "tomorrow"]), json_values, max_size=2
+            )
+            known = st.fixed_dictionaries(needed, optional=fields)
+            right |= st.builds(lambda more, known: more | known, added, known)
+        elif get_origin(one) is tuple:
+            right |= st.lists(wires(get_args(one)[0]), max_size=3)
+        elif get_origin(one) is dict:
+            right |= st.dictionaries(st.text(max_size=3), wires(get_args(one)[1]), max_size=3)
+        else:
+            right |= st.just(sample(one))
+    return right
+
+
+def field_by_field(value: Any, kind: Any) -> Any:
+    """Structure a JSON value without msgspec's help with models."""
+    convert = msgspec.convert
+
+    def refuse_models(value: Any, kind: Any) -> Any:
+        if attrs.has(kind):
+            raise msgspec.ValidationError
+        return convert(value, kind)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(msgspec, "convert", refuse_models)
+        return converter._converter.structure(value, kind)
+
+
+def attempted(how: Callable[[], Any]) -> Any:
+    """Give the result, or None if there is none."""
+    try:
+        return how()
+    except Exception:  # noqa: BLE001  # whatever it is, there is no result
+        return None
+
+
+def check_ways(body: Any, kind: Any) -> bool:
+    """Read a value in all ways, and say whether the quickest one took it."""
+    text = json.dumps(body, ensure_ascii=False).encode()
+    at_once = attempted(lambda: converter._converter.structure(text, kind))
+    item_by_item = attempted(lambda: converter._converter.structure(loads(text), kind))
+    by_field = attempted(lambda: field_by_field(loads(text), kind))
+    for quicker, careful in ((at_once, item_by_item), (item_by_item, by_field)):
+        if quicker is not None:
+            assert quicker == careful
+            # equal dates may have different zones, and equal numbers different types
+            assert repr(quicker) == repr(careful)
+    return at_once is not None
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_all_ways_to_read_a_model_give_the_same(model: type[Any]) -> None:
+    """What is read from bytes in one pass is the same, to the last letter, as what is read field by field."""
+    taken = []
+
+    @given(body=wires(model))
+    @deterministic
+    def check(body: Any) -> None:
+        taken.append(check_ways(body, model))
+
+    check()
+    assert {True, False} == set(taken)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_all_ways_to_read_a_page_give_the_same(model: type[Any]) -> None:
+    """Nor does it matter how a page is read, though one item in it may need more care than the others."""
+    shape = converter._page_of(model, "items")  # type: ignore[arg-type]  # classes are hashable
+
+    @given(
+        items=st.lists(wires(model), max_size=4),
+        meta=wires(PageMeta),
+        more=st.dictionaries(st.sampled_from(["others", "meta2"]), json_values),
+    )
+    @settings(deterministic, max_examples=30)
+    def check(items: Any, meta: Any, more: Any) -> None:
+        check_ways({**more, "meta": meta, "items": items}, shape)
+
+    check()
+
+
+@pytest.mark.parametrize("model", [model for model in MODELS if model not in (ChatMessage, ChannelMetadata)])
+def test_what_the_api_sends_is_read_in_one_pass(model: type[Any]) -> None:
+    """A full answer, and a page of them, needs none of the slower ways."""
+    decoded: list[Any] = []
+    kind = converter._page_of(model, "items")  # type: ignore[arg-type]  # classes are hashable
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(converter, "_structured", lambda *_: decoded.append(None))
+        patch.setattr(converter, "loads", lambda *_: decoded.append(None))
+        body = {key: value for key, value in sample(model).items() if value != "True"}
+        assert isinstance(read(body, model), model)
+        items, _ = decode_page(answer(page(body, body)), model)
+    assert [type(item) for item in items] == [model, model]
+    assert not decoded
+    assert converter._is_as_on_the_wire(kind)
+
+
+def test_an_odd_item_does_not_slow_its_page() -> None:
+    """Where one item needs the careful way, the others still take a quick one."""
+    odd, usual = {"sid": "a", "links": {"last": None}}, {"sid": "b"}
+    quick: list[Any] = []
+    convert = msgspec.convert
+
+    def watched(value: Any, kind: Any) -> Any:
+        quick.append(convert(value, kind))
+        return quick[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(msgspec, "convert", watched)
+        items, _ = decode_page(answer(page(usual, odd, usual)), Message)
+    assert items == [read(usual), read(odd), read(usual)]
+    assert [item for item in quick if isinstance(item, Message)] == [items[0], items[2]]
 
 
 # --------------------------------------------------------------------------------------- wire → Python: enums

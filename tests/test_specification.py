@@ -24,7 +24,7 @@ import pytest
 
 from conversations_async import ConversationsClient, Media, RetryPolicy
 from conversations_async.chat import Channel
-from conversations_async.converter import OpenEnum, decode
+from conversations_async.converter import AwareDatetime, OpenEnum, decode
 from conversations_async.repository import Repository
 
 from .conftest import ACCOUNT_SID, AUTH_TOKEN
@@ -499,7 +499,7 @@ def fits(kind: Any, schema: Any) -> bool:
         known = [member.value.lower() for member in kind]
         return issubclass(kind, OpenEnum) and all(value.lower() in known for value in schema["enum"])
     if schema.get("format") == "date-time":
-        return kind is datetime
+        return kind == AwareDatetime
     if declared in ("integer", "boolean"):
         return kind is {"integer": int, "boolean": bool}[declared]
     if declared == "string":

@@ -5,16 +5,16 @@ API page: channel resource, https://www.twilio.com/docs/chat/rest/channel-resour
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
-from ..converter import Attributes, OpenEnum, encode_json
+from ..converter import Attributes, AwareDatetime, OpenEnum, encode_json
 from ..repository import PAGE_SIZE_DEFAULT, DeletableWithWebhooks, Fetchable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from ..pagination import Stream
     from ..repository import WebhookFlag
@@ -45,8 +45,8 @@ class Channel(Attributes):
     created_by: str | None = None
     members_count: int | None = None
     messages_count: int | None = None
-    date_created: datetime | None = None
-    date_updated: datetime | None = None
+    date_created: AwareDatetime | None = None
+    date_updated: AwareDatetime | None = None
     url: str | None = None
     links: dict[str, str] | None = field(default=None, hash=False)
 

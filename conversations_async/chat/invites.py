@@ -5,10 +5,9 @@ API page: invite resource, https://www.twilio.com/docs/chat/rest/invite-resource
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from attrs import frozen
 
+from ..converter import AwareDatetime
 from ..repository import Deletable, Fetchable
 from .members import StreamableByIdentity
 
@@ -24,8 +23,8 @@ class Invite:
     identity: str | None = None
     role_sid: str | None = None
     created_by: str | None = None
-    date_created: datetime | None = None
-    date_updated: datetime | None = None
+    date_created: AwareDatetime | None = None
+    date_updated: AwareDatetime | None = None
     url: str | None = None
 
 

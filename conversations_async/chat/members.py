@@ -5,16 +5,16 @@ API page: member resource, https://www.twilio.com/docs/chat/rest/member-resource
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import frozen
 
-from ..converter import Attributes, encode_json
+from ..converter import Attributes, AwareDatetime, encode_json
 from ..repository import PAGE_SIZE_DEFAULT, DeletableWithWebhooks, Fetchable, Repository
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from ..pagination import Stream
     from ..repository import WebhookFlag
@@ -59,11 +59,11 @@ class Member(Attributes):
     role_sid: str | None = None
     #: The index of the last message that the member has read.
     last_consumed_message_index: int | None = None
-    last_consumption_timestamp: datetime | None = None
+    last_consumption_timestamp: AwareDatetime | None = None
     #: JSON text; ``{}`` or None where none was set; see ``parsed_attributes``.
     attributes: str | None = None
-    date_created: datetime | None = None
-    date_updated: datetime | None = None
+    date_created: AwareDatetime | None = None
+    date_updated: AwareDatetime | None = None
     url: str | None = None
 
 

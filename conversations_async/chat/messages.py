@@ -5,17 +5,17 @@ API page: list messages, https://www.twilio.com/docs/chat/rest/message-resource
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
-from ..converter import Attributes, OpenEnum, encode_json
+from ..converter import Attributes, AwareDatetime, OpenEnum, encode_json
 from ..repository import DeletableWithWebhooks, Fetchable, StreamableInOrder
 from ..resources.messages import Media
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from ..repository import WebhookFlag
 
@@ -49,8 +49,8 @@ class ChatMessage(Attributes):
     attributes: str | None = None
     last_updated_by: str | None = None
     was_edited: bool | None = None
-    date_created: datetime | None = None
-    date_updated: datetime | None = None
+    date_created: AwareDatetime | None = None
+    date_updated: AwareDatetime | None = None
     url: str | None = None
 
 

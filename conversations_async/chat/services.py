@@ -5,11 +5,11 @@ API page: service resource, https://www.twilio.com/docs/chat/rest/service-resour
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
+from ..converter import AwareDatetime
 from ..repository import Deletable, Fetchable, Streamable
 from ..resources.notifications import NewMessageNotification, PushNotification
 from ..resources.webhooks import WebhookMethod
@@ -74,8 +74,8 @@ class ChatService:
     post_webhook_retry_count: int | None = None
     notifications: ChatNotifications | None = None
     media: ChatMediaSettings | None = None
-    date_created: datetime | None = None
-    date_updated: datetime | None = None
+    date_created: AwareDatetime | None = None
+    date_updated: AwareDatetime | None = None
     url: str | None = None
     links: dict[str, str] | None = field(default=None, hash=False)
 

@@ -5,11 +5,11 @@ API page: channel webhook resource, https://www.twilio.com/docs/chat/rest/channe
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from attrs import frozen
 
+from ..converter import AwareDatetime
 from ..repository import Deletable, Fetchable, Streamable
 from ..resources.webhooks import ScopedWebhookConfiguration, WebhookMethod, WebhookTarget
 
@@ -28,8 +28,8 @@ class ChannelWebhook:
     #: What Conversations calls its target.
     type: WebhookTarget | None = None
     configuration: ScopedWebhookConfiguration | None = None
-    date_created: datetime | None = None
-    date_updated: datetime | None = None
+    date_created: AwareDatetime | None = None
+    date_updated: AwareDatetime | None = None
     url: str | None = None
 
 

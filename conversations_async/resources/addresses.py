@@ -6,12 +6,11 @@ https://www.twilio.com/docs/conversations/api/address-configuration-resource
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from ..converter import OpenEnum
+from ..converter import AwareDatetime, OpenEnum
 from ..repository import PAGE_SIZE_DEFAULT, Deletable, Fetchable
 from .webhooks import WebhookMethod
 
@@ -71,8 +70,8 @@ class Address:
     auto_creation: AutoCreation | None = None
     #: ISO 3166-1 alpha-2; only for short codes.
     address_country: str | None = None
-    date_created: datetime | None = None
-    date_updated: datetime | None = None
+    date_created: AwareDatetime | None = None
+    date_updated: AwareDatetime | None = None
     url: str | None = None
 
 
@@ -80,6 +79,7 @@ class AddressRepository(Fetchable[Address], Deletable[Address]):
     """The configured addresses of the account. For a ``sid``, the address will do."""
 
     model = Address
+    member = "address_configurations"
 
     async def create(
         self,

@@ -5,12 +5,11 @@ API page: binding resource, https://www.twilio.com/docs/conversations/api/bindin
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from attrs import frozen
 
-from ..converter import OpenEnum
+from ..converter import AwareDatetime, OpenEnum
 from ..repository import PAGE_SIZE_DEFAULT, Deletable, Fetchable
 
 if TYPE_CHECKING:
@@ -44,8 +43,8 @@ class AnyBinding:
     binding_type: PushBindingType | None = None
     #: What it is notified of: ``new_message``, ``added_to_conversation`` …
     message_types: tuple[str, ...] | None = None
-    date_created: datetime | None = None
-    date_updated: datetime | None = None
+    date_created: AwareDatetime | None = None
+    date_updated: AwareDatetime | None = None
     url: str | None = None
 
 

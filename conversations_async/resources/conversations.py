@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
-from ..converter import Attributes, OpenEnum, encode_json
+from ..converter import Attributes, AwareDatetime, OpenEnum, encode_json
 from ..errors import APIError
 from ..repository import PAGE_SIZE_DEFAULT, DeletableWithWebhooks, Fetchable, check_name
 
@@ -41,8 +41,8 @@ class ConversationState(OpenEnum):
 class Timers:
     """When a conversation changes its state by itself; None where no timer runs."""
 
-    date_inactive: datetime | None = None
-    date_closed: datetime | None = None
+    date_inactive: AwareDatetime | None = None
+    date_closed: AwareDatetime | None = None
 
 
 @frozen(kw_only=True)
@@ -74,8 +74,8 @@ class Conversation(Attributes):
     #: JSON text, ``{}`` where none was set; see ``parsed_attributes``.
     attributes: str | None = None
     state: ConversationState | None = None
-    date_created: datetime | None = None
-    date_updated: datetime | None = None
+    date_created: AwareDatetime | None = None
+    date_updated: AwareDatetime | None = None
     timers: Timers | None = None
     bindings: ConversationBindings | None = None
     url: str | None = None

@@ -5,11 +5,9 @@ API page: credential resource, https://www.twilio.com/docs/conversations/api/cre
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from attrs import frozen
 
-from ..converter import OpenEnum, TextFlag
+from ..converter import AwareDatetime, OpenEnum, TextFlag
 from ..repository import Deletable, Fetchable, Streamable
 
 
@@ -31,8 +29,8 @@ class Credential:
     type: PushType | None = None
     #: Whether the sandbox of APN is used. The API writes it as the text ``True`` or ``False``.
     sandbox: TextFlag | None = None
-    date_created: datetime | None = None
-    date_updated: datetime | None = None
+    date_created: AwareDatetime | None = None
+    date_updated: AwareDatetime | None = None
     url: str | None = None
 
 

@@ -5,16 +5,16 @@ API page: conversation message resource, https://www.twilio.com/docs/conversatio
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
-from ..converter import Attributes, OpenEnum, encode_json
+from ..converter import Attributes, AwareDatetime, OpenEnum, encode_json
 from ..repository import DeletableWithWebhooks, Fetchable, StreamableInOrder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from ..repository import WebhookFlag
 
@@ -62,9 +62,9 @@ class Media:
     message_sid: str | None = None
     channel_sid: str | None = None
     is_multipart_upstream: bool | None = None
-    date_created: datetime | None = None
-    date_updated: datetime | None = None
-    date_upload_updated: datetime | None = None
+    date_created: AwareDatetime | None = None
+    date_updated: AwareDatetime | None = None
+    date_upload_updated: AwareDatetime | None = None
     url: str | None = None
     #: Where its bytes are; ``content_direct_temporary`` asks for no credentials, and holds for some 300 s.
     links: dict[str, str] | None = field(default=None, hash=False)
@@ -91,9 +91,9 @@ class Message(Attributes):
     attributes: str | None = None
     #: None for messages of the system.
     participant_sid: str | None = None
-    date_created: datetime | None = None
+    date_created: AwareDatetime | None = None
     #: None until the message is edited, or equal to ``date_created``: the API does both.
-    date_updated: datetime | None = None
+    date_updated: AwareDatetime | None = None
     #: None where all participants are on chat.
     delivery: DeliverySummary | None = None
     content_sid: str | None = None

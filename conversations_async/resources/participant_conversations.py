@@ -6,12 +6,12 @@ https://www.twilio.com/docs/conversations/api/participant-conversation-resource
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
 from .._checks import refuse_both
+from ..converter import AwareDatetime
 from ..repository import PAGE_SIZE_DEFAULT, Repository
 from .conversations import ConversationState, Timers
 from .participants import MessagingBinding
@@ -37,8 +37,8 @@ class ParticipantConversation:
     conversation_friendly_name: str | None = None
     #: JSON text.
     conversation_attributes: str | None = None
-    conversation_date_created: datetime | None = None
-    conversation_date_updated: datetime | None = None
+    conversation_date_created: AwareDatetime | None = None
+    conversation_date_updated: AwareDatetime | None = None
     conversation_created_by: str | None = None
     conversation_state: ConversationState | None = None
     conversation_timers: Timers | None = None
@@ -49,6 +49,7 @@ class ParticipantConversationRepository(Repository[ParticipantConversation]):
     """The conversations of whomever is asked for."""
 
     model = ParticipantConversation
+    member = "conversations"
     # one address may take part in a conversation twice, by way of two proxy addresses
     key = "participant_sid"
 

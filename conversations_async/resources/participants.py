@@ -6,17 +6,17 @@ https://www.twilio.com/docs/conversations/api/conversation-participant-resource
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
 from .._checks import refuse_both
-from ..converter import Attributes, OpenEnum, encode_json
+from ..converter import Attributes, AwareDatetime, OpenEnum, encode_json
 from ..repository import DeletableWithWebhooks, Fetchable, Streamable, check_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from ..repository import WebhookFlag
 
@@ -62,11 +62,11 @@ class Participant(Attributes):
     #: None for a participant on chat.
     messaging_binding: MessagingBinding | None = None
     role_sid: str | None = None
-    date_created: datetime | None = None
-    date_updated: datetime | None = None
+    date_created: AwareDatetime | None = None
+    date_updated: AwareDatetime | None = None
     #: The index of the last message that the participant has read.
     last_read_message_index: int | None = None
-    last_read_timestamp: datetime | None = None
+    last_read_timestamp: AwareDatetime | None = None
     url: str | None = None
 
 

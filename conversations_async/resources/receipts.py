@@ -5,11 +5,9 @@ API page: delivery receipt resource, https://www.twilio.com/docs/conversations/a
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from attrs import frozen
 
-from ..converter import OpenEnum
+from ..converter import AwareDatetime, OpenEnum
 from ..repository import Fetchable, Streamable
 
 
@@ -39,8 +37,8 @@ class Receipt:
     status: DeliveryStatus | None = None
     #: Why it failed; 0 where it did not.
     error_code: int | None = None
-    date_created: datetime | None = None
-    date_updated: datetime | None = None
+    date_created: AwareDatetime | None = None
+    date_updated: AwareDatetime | None = None
     url: str | None = None
 
 
@@ -48,3 +46,4 @@ class ReceiptRepository(Fetchable[Receipt], Streamable[Receipt]):
     """The delivery and read receipts of one message."""
 
     model = Receipt
+    member = "delivery_receipts"

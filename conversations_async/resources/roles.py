@@ -5,12 +5,11 @@ API page: role resource, https://www.twilio.com/docs/conversations/api/role-reso
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from attrs import frozen
 
-from ..converter import OpenEnum
+from ..converter import AwareDatetime, OpenEnum
 from ..repository import Deletable, Fetchable, Streamable
 
 if TYPE_CHECKING:
@@ -40,8 +39,8 @@ class AnyRole:
     type: RoleType | None = None
     #: Such as ``sendMessage``, ``leaveConversation``, ``editOwnMessage``.
     permissions: tuple[str, ...] | None = None
-    date_created: datetime | None = None
-    date_updated: datetime | None = None
+    date_created: AwareDatetime | None = None
+    date_updated: AwareDatetime | None = None
     url: str | None = None
 
 

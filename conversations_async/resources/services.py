@@ -5,10 +5,9 @@ API page: service resource, https://www.twilio.com/docs/conversations/api/servic
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from attrs import field, frozen
 
+from ..converter import AwareDatetime
 from ..repository import Deletable, Fetchable, Streamable
 
 
@@ -19,8 +18,8 @@ class Service:
     sid: str
     account_sid: str | None = None
     friendly_name: str | None = None
-    date_created: datetime | None = None
-    date_updated: datetime | None = None
+    date_created: AwareDatetime | None = None
+    date_updated: AwareDatetime | None = None
     url: str | None = None
     links: dict[str, str] | None = field(default=None, hash=False)
 

@@ -5,13 +5,16 @@ API page: user conversation resource, https://www.twilio.com/docs/conversations/
 
 from __future__ import annotations
 
-from datetime import datetime
+from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
-from ..converter import Attributes, OpenEnum
+from ..converter import Attributes, AwareDatetime, OpenEnum
 from ..repository import Deletable, Fetchable, Streamable
 from .conversations import ConversationState, Timers
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 class NotificationLevel(OpenEnum):
@@ -43,8 +46,8 @@ class UserConversation(Attributes):
     timers: Timers | None = None
     #: Who created the conversation.
     created_by: str | None = None
-    date_created: datetime | None = None
-    date_updated: datetime | None = None
+    date_created: AwareDatetime | None = None
+    date_updated: AwareDatetime | None = None
     url: str | None = None
     links: dict[str, str] | None = field(default=None, hash=False)
 

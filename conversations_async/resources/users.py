@@ -5,12 +5,11 @@ API page: user resource, https://www.twilio.com/docs/conversations/api/user-reso
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from attrs import field, frozen
 
-from ..converter import Attributes, encode_json
+from ..converter import Attributes, AwareDatetime, encode_json
 from ..repository import DeletableWithWebhooks, Fetchable, Streamable
 
 if TYPE_CHECKING:
@@ -37,8 +36,8 @@ class AnyUser(Attributes):
     is_online: bool | None = None
     #: Whether a push notification would arrive; None as for ``is_online``.
     is_notifiable: bool | None = None
-    date_created: datetime | None = None
-    date_updated: datetime | None = None
+    date_created: AwareDatetime | None = None
+    date_updated: AwareDatetime | None = None
     url: str | None = None
     links: dict[str, str] | None = field(default=None, hash=False)
 

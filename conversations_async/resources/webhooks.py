@@ -6,12 +6,11 @@ https://www.twilio.com/docs/conversations/api/conversation-scoped-webhook-resour
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from ..converter import OpenEnum
+from ..converter import AwareDatetime, OpenEnum
 from ..repository import Deletable, Fetchable, Streamable
 
 if TYPE_CHECKING:
@@ -67,8 +66,8 @@ class Webhook:
     chat_service_sid: str | None = None
     target: WebhookTarget | None = None
     configuration: ScopedWebhookConfiguration | None = None
-    date_created: datetime | None = None
-    date_updated: datetime | None = None
+    date_created: AwareDatetime | None = None
+    date_updated: AwareDatetime | None = None
     url: str | None = None
 
 
