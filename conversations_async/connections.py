@@ -56,10 +56,23 @@ async def _pool(max_connections: int) -> AsyncGenerator[aiohttp.ClientSession]:
 
 @define(eq=False)
 class Pool:
-    """A session, and the calls that go through it now; to let one of them time out is to end it."""
+    """A session, and all waiting for what happens in it; to let a wait time out is to end it."""
 
     session: aiohttp.ClientSession
-    calls: set[asyncio.Timeout] = field(factory=set)
+    waits: set[asyncio.Timeout] = field(factory=set, init=False)
+    _ended: bool = field(default=False, init=False)
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more can go through the session."""
+        return self._ended or self.session.closed
+
+    def end(self) -> None:
+        """Let all waiting time out, and allow no other."""
+        self._ended = True
+        for wait in self.waits:
+            if not wait.expired():
+                wait.reschedule(0)
 
 
 class OwnConnections:
@@ -113,8 +126,7 @@ class OwnConnections:
         self._entered.pop(loop, None)
         if (found := self._pools.pop(loop, None)) is not None:
             keeper, pool = found
-            for call in pool.calls:
-                call.reschedule(0)
+            pool.end()
             await asyncio.sleep(0)  # they end before the session does, and know why
             await keeper.aclose()
 

@@ -10,11 +10,11 @@ import asyncio
 import logging
 import platform
 from contextlib import aclosing, asynccontextmanager
-from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import aiohttp
+from multidict import CIMultiDict
 
 from ._checks import check_seconds
 from ._version import __version__
@@ -22,18 +22,17 @@ from .connections import SharedConnections
 from .converter import encode_fields, encode_flag
 from .errors import APIError, TransportError
 from .retry import RATE_LIMITED, RetryPolicy
-from .transport import Call, attempt, next_chunk
+from .transport import Call, attempt, next_chunk, pause
 from .upload import Upload
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+    from collections.abc import AsyncGenerator, Mapping
 
     from yarl import URL
 
     from .connections import Connections, Pool
     from .hosts import Hosts
     from .response import Response
-T = TypeVar("T")
 
 log = logging.getLogger("conversations_async")
 
@@ -80,11 +79,13 @@ class SessionManager:
         self._retry = retry
         self._timeout = timeout
         self._credentials = username, password
-        self._headers = {
-            "Authorization": aiohttp.encode_basic_auth(username, password),
-            "User-Agent": USER_AGENT,
-            "Accept": "application/json",
-        }
+        self._headers = CIMultiDict(
+            {
+                "Authorization": aiohttp.encode_basic_auth(username, password),
+                "User-Agent": USER_AGENT,
+                "Accept": "application/json",
+            }
+        )
 
     def view(
         self, credentials: tuple[str, str] | None, retry: RetryPolicy | None, timeout: float | None
@@ -124,14 +125,14 @@ class SessionManager:
             TransportError: No whole answer arrived.
             ValueError: A field or the header cannot be sent; nothing was.
         """
-        headers = dict(self._headers)
+        headers = self._headers.copy()
         if form is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
         if (flag := encode_flag("webhook_enabled", webhook_enabled)) is not None:
             headers["X-Twilio-Webhook-Enabled"] = flag
         data = None if form is None else encode_fields(form).encode()
         call = Call(method=method, url=url, path=url.raw_path, headers=headers, data=data)
-        response, _ = await self._until_closed(call, partial(self._attempts, call))
+        response, _ = await self._attempts(call, await self._connections.pool())
         return response
 
     async def upload(self, url: URL, upload: Upload, *, content_type: str) -> Response:
@@ -145,11 +146,12 @@ class SessionManager:
             TransportError: As for ``request``.
             UploadError: The source failed; the connection is closed.
         """
-        headers = self._headers | {"Content-Type": content_type}
+        headers = self._headers.copy()
+        headers["Content-Type"] = content_type
         if upload.size is not None:
             headers["Content-Length"] = str(upload.size)
         call = Call(method="POST", url=url, path=url.raw_path, headers=headers, data=upload, streamed=True)
-        response, _ = await self._until_closed(call, partial(self._attempts, call))
+        response, _ = await self._attempts(call, await self._connections.pool())
         return response
 
     @asynccontextmanager
@@ -172,7 +174,7 @@ class SessionManager:
         headers = {"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity"}
         call = Call(method="GET", url=url, path=path, headers=headers, streamed=True)
         pool = await self._connections.pool()
-        response, answer = await self._until_closed(call, partial(self._attempts, call, read=False), pool)
+        response, answer = await self._attempts(call, pool, read=False)
         try:
             async with aclosing(self._chunks(call, pool, response, answer, size)) as chunks:
                 yield chunks
@@ -187,11 +189,8 @@ class SessionManager:
         answer: aiohttp.ClientResponse,
         size: int | None,
     ) -> AsyncGenerator[bytes]:
-        async def read(_: aiohttp.ClientSession) -> bytes:
-            return await next_chunk(answer, call, response.attempts, self._timeout)
-
         received = 0
-        while chunk := await self._until_closed(call, read, pool):
+        while chunk := await next_chunk(pool, call, response.attempts, self._timeout, answer):
             received += len(chunk)
             yield chunk
         if size not in (None, received):
@@ -203,29 +202,8 @@ class SessionManager:
                 attempts=response.attempts,
             )
 
-    async def _until_closed(
-        self,
-        call: Call,
-        work: Callable[[aiohttp.ClientSession], Awaitable[T]],
-        pool: Pool | None = None,
-    ) -> T:
-        """Do some work of a call, which ends when the client is closed."""
-        pool = pool or await self._connections.pool()
-        scope = asyncio.timeout(None)
-        try:
-            async with scope:
-                pool.calls.add(scope)
-                if not pool.session.closed:  # it may be, between two chunks
-                    return await work(pool.session)
-        except TimeoutError:
-            if not scope.expired():
-                raise  # one of our own
-        finally:
-            pool.calls.discard(scope)
-        raise TransportError(message="the client was closed meanwhile", method=call.method, path=call.path)
-
     async def _attempts(
-        self, call: Call, session: aiohttp.ClientSession, *, read: bool = True
+        self, call: Call, pool: Pool, *, read: bool = True
     ) -> tuple[Response, aiohttp.ClientResponse]:
         clock = asyncio.get_running_loop().time
         start = clock()
@@ -236,7 +214,7 @@ class SessionManager:
             seconds = self._timeout if call.streamed else min(self._timeout, left)
             failure: APIError | TransportError
             try:
-                response, answer = await attempt(session, call, number, seconds, read=read)
+                response, answer = await attempt(pool, call, number, seconds, read=read)
             except TransportError as error:
                 failure, status, sent, retry_after = error, None, error.sent, None
             else:
@@ -255,12 +233,16 @@ class SessionManager:
             )
             # an upload that may have arrived is not sent twice, whatever the policy says of POST
             refused = status == RATE_LIMITED or not sent
-            if wait is None or (isinstance(call.data, Upload) and not (refused and call.data.replayable)):
+            if (
+                wait is None
+                or pool.closed
+                or (isinstance(call.data, Upload) and not (refused and call.data.replayable))
+            ):
                 raise failure
             unsure = unsure or not refused
             reason = status or type(failure).__name__
             log.warning("%s: %s; attempt %d follows in %.2f s", call, reason, number + 1, wait)
-            await asyncio.sleep(wait)
+            await pause(pool, call, number, wait)
         raise AssertionError  # pragma: no cover  # count() does not end
 
     def enter(self) -> None:

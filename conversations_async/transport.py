@@ -10,7 +10,8 @@ import logging
 import math
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
 
 import aiohttp
 from attrs import field, frozen
@@ -26,7 +27,11 @@ if TYPE_CHECKING:
 
     from aiohttp.abc import AbstractStreamWriter
 
+    from .connections import Pool
+
 log = logging.getLogger("conversations_async")
+
+_CLOSED: Final = "the client was closed meanwhile"
 
 
 @frozen(kw_only=True)
@@ -71,7 +76,7 @@ class Body(aiohttp.AsyncIterablePayload):
 
 
 async def attempt(
-    session: aiohttp.ClientSession, call: Call, number: int, seconds: float, *, read: bool
+    pool: Pool, call: Call, number: int, seconds: float, *, read: bool
 ) -> tuple[Response, aiohttp.ClientResponse]:
     """Send one request and read its answer, within so many seconds; of an upload, each chunk has as many."""
     clock = asyncio.get_running_loop().time
@@ -80,16 +85,16 @@ async def attempt(
     answer = body = None
 
     def moved() -> None:
-        if answer is None:  # an answer that has begun has to end, whatever is still being sent
+        # an answer that has begun has to end, whatever is still being sent
+        if answer is None and not pool.closed:
             deadline.reschedule(clock() + seconds)
 
     if isinstance(call.data, Upload):
         body = Body(call.data.chunks(moved))
-    # The wait for a connection is told from the rest only if its time ends first; nothing is rounded up.
-    limits = aiohttp.ClientTimeout(total=None, connect=seconds * 0.95, ceil_threshold=math.inf)
+    pool.waits.add(deadline)
     try:
         async with deadline:
-            answer = await session.request(
+            answer = await pool.session.request(
                 call.method,
                 call.url,
                 data=body or call.data,
@@ -97,7 +102,7 @@ async def attempt(
                 allow_redirects=False,
                 auto_decompress=True,
                 raise_for_status=False,
-                timeout=limits,
+                timeout=_limits(seconds),
             )
             response = Response(
                 method=call.method,
@@ -109,34 +114,73 @@ async def attempt(
             )
             return response, answer
     except (aiohttp.ClientError, OSError) as error:
-        failure = _failure(error, call, number, seconds, answer)
+        failure = _failure(error, pool, call, number, seconds, answer)
     finally:
-        log.debug(
-            "%s %s in %.0f ms (attempt %d, request %s)",
-            call,
-            answer.status if answer else "no answer",
-            (clock() - start) * 1000,
-            number,
-            answer.headers.get(REQUEST_ID) if answer else None,
-        )
+        pool.waits.discard(deadline)
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug(
+                "%s %s in %.0f ms (attempt %d, request %s)",
+                call,
+                answer.status if answer else "no answer",
+                (clock() - start) * 1000,
+                number,
+                answer.headers.get(REQUEST_ID) if answer else None,
+            )
         if body is not None:
             await body.end()
     # raised here, where the exception of aiohttp is no longer its context
     raise failure
 
 
-async def next_chunk(answer: aiohttp.ClientResponse, call: Call, number: int, seconds: float) -> bytes:
+@lru_cache
+def _limits(seconds: float) -> aiohttp.ClientTimeout:
+    # The wait for a connection is told from the rest only if its time ends first; nothing is rounded up.
+    return aiohttp.ClientTimeout(total=None, connect=seconds * 0.95, ceil_threshold=math.inf)
+
+
+async def next_chunk(
+    pool: Pool, call: Call, number: int, seconds: float, answer: aiohttp.ClientResponse
+) -> bytes:
     """Read what arrives next of an answer, within so many seconds; nothing, at its end."""
+    if pool.closed:  # it may be, between two chunks
+        raise _closed(call, number)
+    deadline = asyncio.timeout(seconds)
+    pool.waits.add(deadline)
     try:
-        async with asyncio.timeout(seconds):
+        async with deadline:
             return await answer.content.readany()
     except (aiohttp.ClientError, OSError) as error:
-        failure = _failure(error, call, number, seconds, answer)
+        failure = _failure(error, pool, call, number, seconds, answer)
+    finally:
+        pool.waits.discard(deadline)
     raise failure
 
 
+async def pause(pool: Pool, call: Call, number: int, seconds: float) -> None:
+    """Wait so many seconds, unless the client is closed."""
+    wait = asyncio.timeout(seconds)
+    pool.waits.add(wait)
+    try:
+        with suppress(TimeoutError):
+            async with wait:
+                await asyncio.get_running_loop().create_future()
+    finally:
+        pool.waits.discard(wait)
+    if pool.closed:
+        raise _closed(call, number)
+
+
+def _closed(call: Call, number: int) -> TransportError:
+    return TransportError(message=_CLOSED, method=call.method, path=call.path, attempts=number)
+
+
 def _failure(
-    error: Exception, call: Call, number: int, seconds: float, answer: aiohttp.ClientResponse | None
+    error: Exception,
+    pool: Pool,
+    call: Call,
+    number: int,
+    seconds: float,
+    answer: aiohttp.ClientResponse | None,
 ) -> TransportError:
     """Say what an exception of aiohttp means; its own text may hold the address, or parts of the answer."""
     kind: type[TransportError] = TransportError
@@ -152,6 +196,8 @@ def _failure(
             reason = f"the source of the upload is at fault: {reason}"
         case aiohttp.ConnectionTimeoutError():
             kind, reason = RequestTimeoutError, f"no connection within {seconds * 0.95:.3g} s"
+        case TimeoutError() if pool.closed:
+            reason = _CLOSED
         case TimeoutError():
             kind = RequestTimeoutError
             missing = "nothing moved for" if call.streamed else "no whole answer within"
