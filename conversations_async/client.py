@@ -4,26 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Self
 
 from ._checks import check_whole
-from .chat import (
-    ChannelRepository,
-    ChannelWebhookRepository,
-    ChatBindingRepository,
-    ChatCredentialRepository,
-    ChatMessageRepository,
-    ChatRoleRepository,
-    ChatServiceRepository,
-    ChatUserRepository,
-    InviteRepository,
-    MemberRepository,
-    UserBindingRepository,
-    UserChannelRepository,
-)
 from .connections import BorrowedConnections, OwnConnections
 from .hosts import Hosts
-from .repository import Repository, segment
+from .place import Place
+from .repository import segment
 from .resources.addresses import AddressRepository
 from .resources.bindings import BindingRepository
 from .resources.configuration import ConfigurationRepository, ServiceConfigurationRepository
@@ -52,23 +40,10 @@ if TYPE_CHECKING:
 
     import aiohttp
 
-R = TypeVar("R", bound=Repository[Any])
+    from .chat import Chat
 
 
-class _Place:
-    """A place in the API, and the repositories that stand there."""
-
-    _product: str
-
-    def __init__(self, session: SessionManager, root: str) -> None:
-        self._session = session
-        self._root = root
-
-    def _at(self, repository: type[R], path: str) -> R:
-        return repository(self._session, self._product, f"{self._root}/{path}")
-
-
-class Scope(_Place):
+class Scope(Place):
     """The repositories that every service has, in one of them.
 
     Whoever names a conversation, message or user by an identifier that is empty or dotted gets a
@@ -138,74 +113,6 @@ class ServiceScope(Scope):
         self.media = MediaRepository(session, "mcs", f"{root}/Media")
 
 
-class ChatScope(_Place):
-    """The repositories of one service of the legacy Chat API.
-
-    Attributes:
-        channels: The channels, which Conversations calls conversations.
-        users: Those who use it.
-        roles: What they may do.
-        bindings: The devices that push notifications go to.
-    """
-
-    _product = "chat"
-
-    def __init__(self, session: SessionManager, root: str) -> None:
-        super().__init__(session, root)
-        self.channels = self._at(ChannelRepository, "Channels")
-        self.users = self._at(ChatUserRepository, "Users")
-        self.roles = self._at(ChatRoleRepository, "Roles")
-        self.bindings = self._at(ChatBindingRepository, "Bindings")
-
-    def messages(self, channel: str) -> ChatMessageRepository:
-        """Give the messages of a channel, by its SID or unique name."""
-        return self._at(ChatMessageRepository, f"{_channel(channel)}/Messages")
-
-    def members(self, channel: str) -> MemberRepository:
-        """Give the members of a channel, by its SID or unique name."""
-        return self._at(MemberRepository, f"{_channel(channel)}/Members")
-
-    def invites(self, channel: str) -> InviteRepository:
-        """Give the invites to a channel, by its SID or unique name."""
-        return self._at(InviteRepository, f"{_channel(channel)}/Invites")
-
-    def webhooks(self, channel: str) -> ChannelWebhookRepository:
-        """Give the webhooks of a channel, by its SID or unique name."""
-        return self._at(ChannelWebhookRepository, f"{_channel(channel)}/Webhooks")
-
-    def user_channels(self, user: str) -> UserChannelRepository:
-        """Give the channels of a user, by SID or identity."""
-        return self._at(UserChannelRepository, f"Users/{segment('user', user)}/Channels")
-
-    def user_bindings(self, user: str) -> UserBindingRepository:
-        """Give the bindings of a user, by SID."""
-        return self._at(UserBindingRepository, f"Users/{segment('user', user)}/Bindings")
-
-
-def _channel(sid: str) -> str:
-    return f"Channels/{segment('channel', sid)}"
-
-
-class Chat(_Place):
-    """The legacy Chat API, most of whose resources belong to a service.
-
-    Attributes:
-        services: The services.
-        credentials: The push credentials of the account.
-    """
-
-    _product = "chat"
-
-    def __init__(self, session: SessionManager) -> None:
-        super().__init__(session, "/v2")
-        self.services = self._at(ChatServiceRepository, "Services")
-        self.credentials = self._at(ChatCredentialRepository, "Credentials")
-
-    def service(self, sid: str) -> ChatScope:
-        """Give the repositories of a service."""
-        return ChatScope(self._session, f"{self._root}/Services/{segment('service', sid)}")
-
-
 class ConversationsClient(Scope):
     """A client of the Conversations API; make one for the life of the application.
 
@@ -232,7 +139,6 @@ class ConversationsClient(Scope):
         addresses: Its numbers and senders whose inbound messages create conversations.
         configuration: Its defaults.
         webhook_configuration: What is called for everything that happens in it.
-        chat: The legacy Chat API.
 
     Raises:
         ValueError: Credentials are missing, half or malformed, or another argument is; the message names
@@ -274,7 +180,6 @@ class ConversationsClient(Scope):
         self.addresses = self._at(AddressRepository, "Configuration/Addresses")
         self.configuration = self._at(ConfigurationRepository, "Configuration")
         self.webhook_configuration = self._at(WebhookConfigurationRepository, "Configuration/Webhooks")
-        self.chat = Chat(session)
 
     @classmethod
     def from_env(
@@ -310,6 +215,17 @@ class ConversationsClient(Scope):
             max_connections=max_connections,
             session=session,
         )
+
+    @cached_property
+    def chat(self) -> Chat:
+        """The legacy Chat API.
+
+        Its modules are imported when this is first asked for, unless the program imports
+        ``conversations_async.chat`` itself.
+        """
+        from .chat import Chat  # noqa: PLC0415  # importing the client would take a quarter longer
+
+        return Chat(self._session)
 
     def service(self, sid: str) -> ServiceScope:
         """Give the repositories of a service (``IS…``)."""

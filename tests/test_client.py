@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import inspect
-import subprocess
-import sys
 import traceback
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
 
-import conversations_async
 from conversations_async import ConversationsClient, RetryPolicy, ServiceScope
 from conversations_async.connections import OwnConnections
 
@@ -142,24 +139,18 @@ def test_where_the_repositories_are() -> None:
     assert type(client.messages("x")) is type(client.service("y").messages("x"))
 
 
-def test_every_public_name_is_there() -> None:
-    """``__all__`` is sorted, each of its names exists, and what the contract names is among them."""
-    names = conversations_async.__all__
-    assert names == sorted(names)
-    assert all(hasattr(conversations_async, name) for name in names)
-    contract = {"ConversationsClient", "Order", "RetryPolicy", "Page", "Stream", "ConversationsError"}
-    assert contract <= set(names)
+def test_each_client_has_its_own_chat() -> None:
+    """The legacy API is that of its client: one object, over the client's own session, in subclasses too."""
 
+    class Special(ConversationsClient):
+        pass
 
-def test_importing_brings_the_client_and_no_more() -> None:
-    """Neither the emulator nor the command line is imported with the package."""
-    program = "import sys, conversations_async; print(*sys.modules)"
-    command = [sys.executable, "-W", "error", "-c", program]
-    imported = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()  # noqa: S603  # our own
-    parts = ("emulator", "cli", "demo")
-    unwanted = {"typer", "rich", "sqlite3", *(f"conversations_async.{part}" for part in parts)}
-    assert not unwanted & set(imported)
-    assert "conversations_async.session" in imported
+    client = Special(ACCOUNT_SID, AUTH_TOKEN)
+    other = client.with_options(auth_token="other")
+    assert client.chat is client.chat
+    for each in client, other:
+        assert each.chat._session is each.chat.credentials._session is each._session
+    assert client._session is not other._session
 
 
 def test_the_contract_of_the_constructor() -> None:
@@ -249,7 +240,9 @@ def test_a_view_is_of_the_same_class() -> None:
     view = client.with_options(auth_token="rotated")
     assert type(view) is Ours
     assert vars(view).keys() == vars(client).keys() - {"desk"}
-    assert all(vars(view)[name] is not vars(client)[name] for name in ("conversations", "chat", "services"))
+    assert all(
+        getattr(view, name) is not getattr(client, name) for name in ("conversations", "chat", "services")
+    )
 
 
 async def test_views_may_be_made_one_from_another_without_end() -> None:

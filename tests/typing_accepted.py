@@ -62,18 +62,20 @@ from conversations_async import (
 from conversations_async.chat import (
     Channel,
     ChannelWebhook,
+    Chat,
     ChatBinding,
     ChatMessage,
     ChatMessageRepository,
     ChatMessageType,
     ChatRole,
+    ChatScope,
     ChatService,
     ChatUser,
     Invite,
     Member,
     UserChannel,
 )
-from conversations_async.client import Chat, ChatScope, ServiceScope
+from conversations_async.client import ServiceScope
 from conversations_async.resources.conversations import ConversationRepository
 from conversations_async.resources.messages import MessageRepository
 from conversations_async.resources.participants import ParticipantRepository

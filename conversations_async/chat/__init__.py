@@ -2,6 +2,7 @@
 
 from .bindings import ChatBinding, ChatBindingRepository, UserBindingRepository
 from .channels import Channel, ChannelRepository, ChannelType
+from .client import Chat, ChatScope
 from .credentials import ChatCredentialRepository
 from .invites import Invite, InviteRepository
 from .members import Member, MemberRepository
@@ -19,6 +20,7 @@ __all__ = [
     "ChannelType",
     "ChannelWebhook",
     "ChannelWebhookRepository",
+    "Chat",
     "ChatBinding",
     "ChatBindingRepository",
     "ChatCredentialRepository",
@@ -30,6 +32,7 @@ __all__ = [
     "ChatNotifications",
     "ChatRole",
     "ChatRoleRepository",
+    "ChatScope",
     "ChatService",
     "ChatServiceRepository",
     "ChatUser",
