@@ -19,6 +19,7 @@ from .errors import (
     ConflictError,
     ConversationsError,
     DecodeError,
+    MergeError,
     NotFoundError,
     PaginationError,
     PayloadTooLargeError,
@@ -30,6 +31,7 @@ from .errors import (
     UnsupportedMediaTypeError,
     UploadError,
 )
+from .merging import merge_streams
 from .pagination import Page, Stream
 from .repository import Order
 from .resources.addresses import Address, AddressRepository, AddressType, AutoCreation, AutoCreationType
@@ -118,6 +120,7 @@ __all__ = [
     "EmailBinding",
     "Media",
     "MediaRepository",
+    "MergeError",
     "Message",
     "MessageRepository",
     "MessagingBinding",
@@ -174,4 +177,5 @@ __all__ = [
     "WebhookRepository",
     "WebhookTarget",
     "__version__",
+    "merge_streams",
 ]

@@ -16,7 +16,8 @@
      │    ├── RequestTimeoutError         … within the time allowed (also a TimeoutError)
      │    └── UploadError                 … because what was to be uploaded failed
      ├── DecodeError                      an answer that cannot be read
-     └── PaginationError                  a page link that must not be followed
+     ├── PaginationError                  a page link that must not be followed
+     └── MergeError                       what failed of a merge (also an ExceptionGroup)
 
 Bad arguments are no request: they raise ``ValueError`` before anything is sent.
 """
@@ -32,6 +33,9 @@ from ._json import loads
 from .retry import parse_retry_after
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Self
+
     from .response import Response
 
 _MESSAGE_LIMIT = 300
@@ -234,3 +238,30 @@ class DecodeError(ConversationsError):
 
 class PaginationError(ConversationsError):
     """A link to the next page that must not be followed: another origin's, or one that leads in a circle."""
+
+
+class MergeError(ConversationsError, ExceptionGroup[Exception]):
+    """Streams of a merge failed; ``exceptions`` has the error of each one, in the order in which they failed.
+
+    ``except*`` tells them apart by their classes; for ``except ConversationsError`` they are one.
+    """
+
+    message: str = ""  # pyright: ignore[reportIncompatibleVariableOverride, reportIncompatibleMethodOverride]  # hides ExceptionGroup's, which cannot be set
+
+    def __new__(cls, *, message: str, exceptions: Sequence[Exception]) -> Self:
+        """Give ``ExceptionGroup`` what it demands at this early time."""
+        return super().__new__(cls, message, exceptions)
+
+    def __init__(self, *, message: str, exceptions: Sequence[Exception]) -> None:  # noqa: ARG002  # as __new__ has it
+        super().__init__(message=message)
+
+    def derive(self, excs: Sequence[Any], /) -> MergeError:  # type: ignore[override]  # of these errors only
+        """Make one of some of the errors, for ``split`` and ``except*``; its text stays that of the whole."""
+        return MergeError(message=self.message, exceptions=excs)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _regroup, (type(self), self.message, self.exceptions), self.__dict__
+
+
+def _regroup(cls: type[MergeError], message: str, exceptions: Sequence[Exception]) -> MergeError:
+    return cls(message=message, exceptions=exceptions)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
 @frozen(kw_only=True)
@@ -34,7 +35,7 @@ class Page(Generic[T]):
     next_page_url: str | None
 
 
-class Stream(Generic[T]):
+class Stream(Generic[T_co]):
     """A list of the API that reads itself: ``async for item in stream``.
 
     Nothing is requested before the first item is asked for, and each ``async for`` begins at the first page.
@@ -46,7 +47,7 @@ class Stream(Generic[T]):
 
     def __init__(
         self,
-        read: Callable[[str], Awaitable[Page[T]]],
+        read: Callable[[str], Awaitable[Page[T_co]]],
         link: str,
         *,
         limit: int | None = None,
@@ -60,11 +61,11 @@ class Stream(Generic[T]):
         self._key = key
         self._open: WeakSet[AsyncGenerator[Any]] = WeakSet()
 
-    def __aiter__(self) -> AsyncGenerator[T]:
+    def __aiter__(self) -> AsyncGenerator[T_co]:
         """Yield item after item, up to the limit."""
         return self._opened(self._items())
 
-    def pages(self) -> AsyncGenerator[Page[T]]:
+    def pages(self) -> AsyncGenerator[Page[T_co]]:
         """Yield page after page; the last one is cut where the limit is reached, and so is its cursor."""
         pages = self._follow()
         return self._opened(_ahead(pages, self._read_ahead) if self._read_ahead else pages)
@@ -84,7 +85,7 @@ class Stream(Generic[T]):
         if busy is not None:
             raise busy
 
-    async def list(self) -> builtins.list[T]:
+    async def list(self) -> builtins.list[T_co]:
         """Read everything, up to the limit, into a list."""
         return [item async for item in self]
 
@@ -92,13 +93,13 @@ class Stream(Generic[T]):
         self._open.add(generator)
         return generator
 
-    async def _items(self) -> AsyncGenerator[T]:
+    async def _items(self) -> AsyncGenerator[T_co]:
         async with aclosing(self.pages()) as pages:
             async for page in pages:
                 for item in page.items:
                     yield item
 
-    async def _follow(self) -> AsyncGenerator[Page[T]]:
+    async def _follow(self) -> AsyncGenerator[Page[T_co]]:
         link, left = self._link, self._limit
         # hashes of links: a list may have many pages, and a link has hundreds of characters
         read = set[int]()

@@ -19,6 +19,7 @@ from conversations_async.errors import (
     ConflictError,
     ConversationsError,
     DecodeError,
+    MergeError,
     NotFoundError,
     PaginationError,
     PayloadTooLargeError,
@@ -52,6 +53,7 @@ TREE: dict[type[Exception], tuple[type[Exception], ...]] = {
     UploadError: (TransportError,),
     DecodeError: (ConversationsError,),
     PaginationError: (ConversationsError,),
+    MergeError: (ConversationsError, ExceptionGroup),
 }
 
 STATUSES = [
@@ -82,7 +84,7 @@ RFC_9457 = {
     "errors": [{"detail": "no number", "pointer": "#/PageSize"}],
 }
 
-#: One of each class, with a value in every field.
+#: One of each class but MergeError, which has errors in it, with a value in every field.
 FULL: dict[type[ConversationsError], dict[str, Any]] = {
     cls: {
         "message": "it failed",
@@ -102,7 +104,7 @@ FULL: dict[type[ConversationsError], dict[str, Any]] = {
         else {}
     )
     for cls in TREE
-    if issubclass(cls, ConversationsError)
+    if issubclass(cls, ConversationsError) and cls is not MergeError
 }
 
 
@@ -162,6 +164,57 @@ def test_the_tree_is_drawn() -> None:
     assert drawn_tree() == {
         cls.__name__: bases[0].__name__ for cls, bases in TREE.items() if bases != (Exception,)
     }
+
+
+def failed() -> MergeError:
+    """Make the error of a merge of which two streams failed."""
+    errors = [NotFoundError(message="none", status=404), ServerError(message="oh", status=500, attempts=2)]
+    return MergeError(message="2 of 3 streams failed", exceptions=errors)
+
+
+def test_the_error_of_a_merge_is_an_exception_group() -> None:
+    """``except*`` tells the errors apart, and what is not caught goes on in the same form."""
+    error = failed()
+    found: list[Exception] = []
+    with pytest.raises(MergeError) as caught:
+        try:
+            raise error
+        except* NotFoundError as group:
+            found.extend(group.exceptions)
+    assert found == [error.exceptions[0]]
+    assert type(caught.value) is MergeError
+    assert caught.value.exceptions == error.exceptions[1:]
+    assert str(caught.value) == str(error) == "2 of 3 streams failed"
+
+
+def test_the_error_of_a_merge_is_one_error_too() -> None:
+    """For ``except ConversationsError``, and for ``except*``, a merge's error is one of the library's."""
+    error = failed()
+    with pytest.raises(ConversationsError) as caught:
+        raise error
+    assert caught.value is error
+    assert error.split(ConversationsError) == (error, None)
+    assert error.subgroup(KeyError) is None
+
+
+@pytest.mark.parametrize("duplicate", COPIES.values(), ids=COPIES)
+def test_a_copy_of_the_error_of_a_merge_has_its_errors(duplicate: Callable[[Any], Any]) -> None:
+    """The errors within, their fields, notes and the text survive the way to another process."""
+    error = failed()
+    error.add_note("while exporting")
+    error.request_id = REQUEST_ID
+    again = duplicate(error)
+    assert (type(again), repr(again), vars(again)) == (MergeError, repr(error), vars(error))
+    assert [(type(one), vars(one)) for one in again.exceptions] == [
+        (type(one), vars(one)) for one in error.exceptions
+    ]
+    assert (again.args, again.__notes__) == (error.args, ["while exporting"])
+
+
+def test_a_merge_that_did_not_fail_has_no_error() -> None:
+    """A MergeError without errors in it cannot be made."""
+    with pytest.raises(ValueError, match="non-empty"):
+        MergeError(message="0 of 3 streams failed", exceptions=[])
 
 
 def test_a_time_out_is_a_timeout_error() -> None:

@@ -58,6 +58,7 @@ from conversations_async import (
     WebhookConfiguration,
     WebhookMethod,
     WebhookTarget,
+    merge_streams,
 )
 from conversations_async.chat import (
     Channel,
@@ -252,6 +253,18 @@ async def streams(stream: Stream[Message]) -> None:
     assert_type(stream.pages(), AsyncGenerator[Page[Message], None])
     assert_type(await stream.list(), list[Message])
     assert_type(await stream.aclose(), None)
+
+
+def merged(client: ConversationsClient, texts: Stream[Message], people: Stream[Participant]) -> None:
+    """Merge streams, of one model or of several, from either kind of iterable."""
+
+    def report(stream: Stream[Message] | None, error: Exception) -> None: ...
+
+    assert_type(merge_streams([texts, texts]), AsyncGenerator[Message, None])
+    assert_type(merge_streams({texts: "a"}, concurrency=3, on_error=report), AsyncGenerator[Message, None])
+    _: AsyncGenerator[Message | Participant] = merge_streams([texts, people])
+    every = (client.messages(found.sid).stream() async for found in client.conversations.stream())
+    assert_type(merge_streams(every, on_error=None), AsyncGenerator[Message, None])
 
 
 def models(conversation: Conversation, message: Message, participant: Participant, receipt: Receipt) -> None:

@@ -14,7 +14,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from conversations_async import ConversationsClient, DecodeError, Media, Message, Order, RetryPolicy
+from conversations_async import (
+    ConversationsClient,
+    DecodeError,
+    Media,
+    Message,
+    Order,
+    RetryPolicy,
+    merge_streams,
+)
 from conversations_async.errors import APIError, ConversationsError
 
 if TYPE_CHECKING:
@@ -123,6 +131,18 @@ async def messages(client: ConversationsClient) -> None:
     await repository.stream()  # type: ignore[misc]  # pyright: ignore[reportGeneralTypeIssues]  # iterate instead
     for _ in repository.stream():  # type: ignore[attr-defined]  # pyright: ignore[reportGeneralTypeIssues]  # not async
         pass
+
+
+def merged(stream: Stream[Message], page: Page[Message]) -> None:
+    """Merge what is no stream, and what is one only."""
+    merge_streams(stream)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # one only
+    merge_streams([page])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # no stream
+    merge_streams([stream], 3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # by position
+    merge_streams([stream], concurrency="3")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # text
+
+    async def report(stream: Stream[Message] | None, error: Exception) -> None: ...
+
+    merge_streams([stream], on_error=report)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # nobody would await it
 
 
 async def participants_and_receipts(client: ConversationsClient) -> None:

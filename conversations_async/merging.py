@@ -1,0 +1,175 @@
+"""Many streams as one: some of them are read at a time, and one that fails does not end the others."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable
+from contextlib import AsyncExitStack, aclosing
+from inspect import iscoroutinefunction
+from traceback import clear_frames
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from ._checks import check_whole
+from .errors import MergeError
+from .pagination import Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+T = TypeVar("T")
+
+
+def merge_streams(
+    streams: Iterable[Stream[T]] | AsyncIterable[Stream[T]],
+    *,
+    concurrency: int = 10,
+    on_error: Callable[[Stream[Any] | None, Exception], None] | None = None,
+) -> AsyncGenerator[T]:
+    """Yield the items of many streams, of which ``concurrency`` are read at a time.
+
+    The items of one stream come in its order, and the streams take turns, a page each. A page is consumed
+    when the item after its last one is asked for. Only then does its stream go on, and only when the last
+    page of a stream is consumed is the next stream taken. So a consumer that is slow, or stops, has at the
+    most ``concurrency * (1 + read_ahead)`` pages read or requested and not consumed, besides what ``streams``
+    itself reads ahead.
+
+    Each open stream has one request on its way at a time. Where these are more than the client's
+    ``max_connections``, some wait for a connection, and that counts against its ``timeout``.
+
+    Whoever stops early (``break``, ``aclose()``, cancellation) leaves no task and no connection behind: the
+    streams that are open are closed, and so is ``streams`` if it is a generator.
+
+    Args:
+        streams: The streams: a list, say, or an asynchronous generator. The same one may come twice.
+        concurrency: How many streams are open at a time, at least 1.
+        on_error: Called with a stream that failed, and its error, after the items that were read of it; the
+            others go on. The stream is None where ``streams`` itself failed, which ends only itself. What
+            ``on_error`` raises ends everything. If it is None, errors are kept, and raised together at the
+            end.
+
+    Raises:
+        MergeError: After the last item: a stream, or ``streams`` itself, failed, and ``on_error`` is None.
+        ValueError: An argument is out of range, or no such thing (raised by the call); or ``streams`` gave
+            what is no stream (raised as soon as it comes, and everything ends).
+    """
+    if isinstance(streams, Stream):
+        raise ValueError("streams must be an iterable of streams, got one of them: use a list")  # noqa: TRY004  # the contract
+    if not isinstance(streams, Iterable | AsyncIterable):
+        raise ValueError(f"streams must be an iterable, got a {type(streams).__name__}")  # noqa: TRY004  # the contract
+    check_whole("concurrency", concurrency, 1)
+    if on_error is not None and (not callable(on_error) or iscoroutinefunction(on_error)):
+        raise ValueError("on_error must be a plain function, or None")
+    return _Merge(streams, concurrency, on_error).items()
+
+
+class _Merge(Generic[T]):
+    """One merge: a task that takes streams, and for each open stream a task that reads it."""
+
+    def __init__(
+        self,
+        streams: Iterable[Stream[T]] | AsyncIterable[Stream[T]],
+        concurrency: int,
+        on_error: Callable[[Stream[Any] | None, Exception], None] | None,
+    ) -> None:
+        self._streams = streams
+        self._on_error = on_error
+        self._places = asyncio.Semaphore(concurrency - 1)  # the first stream does not ask for one
+        #: What the consumer is to see: a page, and what lets its stream go on; a task that ended; a mistake.
+        self._arrived = asyncio.Queue[tuple[list[T], asyncio.Event] | asyncio.Task[None] | ValueError]()
+        #: Tasks whose end the consumer has not seen, and the streams that they read.
+        self._running: dict[asyncio.Task[None], Stream[T] | None] = {}
+        self._ended = 0
+        self._failed: list[tuple[Stream[Any] | None, Exception]] = []
+
+    async def items(self) -> AsyncGenerator[T]:
+        """Yield item after item, and leave nothing."""
+        self._start(self._take(), None)
+        try:
+            while self._running:
+                arrival = await self._arrived.get()
+                if isinstance(arrival, tuple):
+                    items, consumed = arrival
+                    for item in items:
+                        yield item
+                    consumed.set()
+                else:
+                    self._see(arrival)
+        finally:
+            for task in self._running:
+                task.cancel()
+            # gathered, so that an error which nobody came to see is not reported as forgotten
+            await asyncio.gather(*self._running, return_exceptions=True)
+        if self._failed:
+            raise self._error()
+
+    def _start(self, work: Coroutine[Any, Any, None], stream: Stream[T] | None) -> None:
+        task = asyncio.create_task(work)
+        self._running[task] = stream
+        task.add_done_callback(self._arrived.put_nowait)
+
+    async def _take(self) -> None:
+        async with aclosing(_each(self._streams)) as each:
+            async for stream in each:
+                if not isinstance(stream, Stream):
+                    break
+                self._start(self._read(stream), stream)
+                await self._places.acquire()
+            else:
+                return
+        what = type(stream).__name__
+        self._arrived.put_nowait(ValueError(f"streams must be an iterable of streams, and it gave a {what}"))
+
+    async def _read(self, stream: Stream[T]) -> None:
+        async with aclosing(stream.pages()) as pages:
+            async for page in pages:
+                consumed = asyncio.Event()
+                self._arrived.put_nowait((page.items, consumed))
+                await consumed.wait()
+        self._places.release()
+
+    def _see(self, arrival: asyncio.Task[None] | ValueError) -> None:
+        if isinstance(arrival, ValueError):
+            raise arrival
+        stream = self._running.pop(arrival)
+        if stream is not None:
+            self._ended += 1
+        error = arrival.exception()  # a task that was cancelled raises it here
+        if error is None:
+            return
+        if not isinstance(error, Exception):
+            raise error
+        if stream is not None:
+            # not before: a consumer that stops also stops the opening of streams that fail
+            self._places.release()
+        if self._on_error is not None:
+            self._on_error(stream, error)
+            return
+        if stream is not None:
+            clear_frames(error.__traceback__)  # they hold a page, and errors may be many
+        self._failed.append((stream, error))
+
+    def _error(self) -> MergeError:
+        errors = [error for _, error in self._failed]
+        failed = sum(stream is not None for stream, _ in self._failed)
+        what = [f"{failed} of {self._ended} streams failed"] if failed else []
+        if failed < len(errors):
+            what.append(f"no more than {self._ended} streams could be taken")
+        first = f"the first error is {type(errors[0]).__name__}: {errors[0]}"
+        return MergeError(message=f"{' and '.join(what)}; {first}", exceptions=errors)
+
+
+async def _each(streams: Iterable[object] | AsyncIterable[object]) -> AsyncGenerator[object]:
+    """Yield from either kind of iterable; a generator is closed with this one."""
+    async with AsyncExitStack() as stack:
+        if isinstance(streams, AsyncIterable):
+            later = aiter(streams)
+            if isinstance(later, AsyncGenerator):
+                stack.push_async_callback(later.aclose)
+            async for stream in later:
+                yield stream
+        else:
+            now = iter(streams)
+            if isinstance(now, Generator):
+                stack.callback(now.close)
+            for stream in now:
+                yield stream
