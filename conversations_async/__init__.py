@@ -51,7 +51,7 @@ from .resources.conversations import (
     Timers,
 )
 from .resources.credentials import Credential, CredentialRepository, PushType
-from .resources.media import MediaRepository
+from .resources.media import MediaFile, MediaRepository
 from .resources.messages import (
     ChannelMetadata,
     DeliveryAmount,
@@ -119,6 +119,7 @@ __all__ = [
     "DeliverySummary",
     "EmailBinding",
     "Media",
+    "MediaFile",
     "MediaRepository",
     "MergeError",
     "Message",

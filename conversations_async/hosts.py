@@ -15,6 +15,9 @@ from yarl import URL
 #: 2026-04-28, so a region alone gets its own edge; us1 is where the public host leads anyway.
 _EDGES: Final = {"ie1": "dublin", "au1": "sydney", "jp1": "tokyo"}
 
+#: What follows an origin in a link, and needs no thought: path and query, without a fragment.
+_PATH: Final = re.compile(r"/[!\"$->@-~]*(\?[!\"$-~]+)?")
+
 
 @frozen(kw_only=True)
 class Hosts:
@@ -50,11 +53,14 @@ class Hosts:
         The vendor's public host counts as the client's own: the API may name it to a client that came in by
         a region's host, or through a proxy. Whatever the link says, the request goes to the client's origin.
         """
+        own = self.origin(product)
+        if link and link.startswith(own) and _PATH.fullmatch(link, len(own)):
+            return link[len(own) :]  # as nearly all are; any other is taken apart
         found = _read(link)
         if found is None:
             return None
         url, origin = found
-        ours = (self.origin(product), self._vendor(product), f"https://{product}.twilio.com")
+        ours = (own, self._vendor(product), f"https://{product}.twilio.com")
         return url.raw_path_qs if origin in ours else None
 
     def temporary_link(self, product: str, link: str | None) -> URL | None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from conversations_async import ConversationsClient
 from conversations_async.hosts import Hosts
 
 from .conftest import ACCOUNT_SID, AUTH_TOKEN
+from .support import deterministic
 
 
 @pytest.mark.parametrize(
@@ -88,3 +92,23 @@ def test_links_to_the_public_host_are_followed(hosts: Hosts) -> None:
     assert hosts.own_link("conversations", f"{hosts.origin('conversations')}/v1/x") == "/v1/x"
     assert hosts.own_link("conversations", "https://chat.twilio.com/v1/x") is None
     assert hosts.own_link("conversations", "https://conversations.ashburn.us2.twilio.com/v1/x") is None
+
+
+@given(rest=st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7F), max_size=20) | st.text(max_size=5))
+@example(rest="/")
+@example(rest="/a?")
+@example(rest="/a?b#c")
+@example(rest="//evil.test/?@")
+@example(rest=".evil.test/")
+@example(rest=":80/")
+@example(rest="@evil.test/")
+@example(rest="/%2e%2e/%zz?%")
+@deterministic
+def test_the_short_way_to_read_a_link_is_the_long_way(rest: str) -> None:
+    """What follows the origin of an own link is taken as it is where the careful way would take it so."""
+    hosts = Hosts()
+    link = f"{hosts.origin('conversations')}{rest}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("conversations_async.hosts._PATH", re.compile("(?!)"))
+        careful = hosts.own_link("conversations", link)
+    assert hosts.own_link("conversations", link) == careful

@@ -725,7 +725,7 @@ async def test_a_link_that_must_not_be_followed(link: str | None) -> None:
     ):
         with pytest.raises(DecodeError) as caught:
             await fetch(media)
-    assert (caught.value.model, caught.value.field) == ("Media", "links.content_direct_temporary")
+    assert (caught.value.model, caught.value.field) == ("MediaFile", "links.content_direct_temporary")
     assert "elsewhere" not in str(caught.value)
     assert len(server.requests) == 1
 

@@ -32,6 +32,7 @@ from conversations_async import (
     DeliverySummary,
     EmailBinding,
     Media,
+    MediaFile,
     Message,
     MessagingBinding,
     NotFoundError,
@@ -402,9 +403,9 @@ async def services(service: ServiceScope) -> None:
     assert_type(await service.webhook_configuration.update(method=WebhookMethod.GET), WebhookConfiguration)
     assert_type(await service.notifications.update(log_enabled=True), NotificationConfiguration)
     for source in b"bytes", "a path", Path("a path"), stream_of_bytes():
-        assert_type(await service.media.upload(source, content_type="image/png", size=5), Media)
+        assert_type(await service.media.upload(source, content_type="image/png", size=5), MediaFile)
     assert_type(await service.media.send("CH1", b"", content_type="image/png", body="Look"), Message)
-    assert_type(await service.media.fetch("ME1"), Media)
+    assert_type(await service.media.fetch("ME1"), MediaFile)
     async with service.media.download("ME1") as chunks:
         async for chunk in chunks:
             assert_type(chunk, bytes)

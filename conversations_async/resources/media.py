@@ -10,7 +10,9 @@ import re
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from ..converter import decode, encode_fields, encode_json, unreadable
+from attrs import field, frozen
+
+from ..converter import AwareDatetime, decode, encode_fields, encode_json, unreadable
 from ..repository import Deletable, Fetchable, segment
 from ..upload import Upload
 from .messages import Media, Message, MessageRepository
@@ -25,10 +27,30 @@ _TEMPORARY = "content_direct_temporary"
 _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+( *;[ -~]*)?", re.ASCII)
 
 
-class MediaRepository(Fetchable[Media], Deletable[Media]):
+@frozen(kw_only=True)
+class MediaFile(Media):
+    """A file of a service, which is, or can be, attached to a message."""
+
+    service_sid: str | None = None
+    author: str | None = None
+    #: ``media``, ``body`` or ``history``.
+    category: str | None = None
+    #: The message that it is attached to.
+    message_sid: str | None = None
+    channel_sid: str | None = None
+    is_multipart_upstream: bool | None = None
+    date_created: AwareDatetime | None = None
+    date_updated: AwareDatetime | None = None
+    date_upload_updated: AwareDatetime | None = None
+    url: str | None = None
+    #: Where its bytes are; ``content_direct_temporary`` asks for no credentials, and holds for some 300 s.
+    links: dict[str, str] | None = field(default=None, hash=False)
+
+
+class MediaRepository(Fetchable[MediaFile], Deletable[MediaFile]):
     """The media of one service, which has to be the one of the conversation that they are shown in."""
 
-    model = Media
+    model = MediaFile
 
     async def upload(
         self,
@@ -37,7 +59,7 @@ class MediaRepository(Fetchable[Media], Deletable[Media]):
         content_type: str,
         filename: str | None = None,
         size: int | None = None,
-    ) -> Media:
+    ) -> MediaFile:
         """Upload a file. ``messages.create(media_sid=…)`` attaches it, to one message only.
 
         The client's ``timeout`` bounds each time in which nothing moves, and not the whole; an
@@ -64,7 +86,7 @@ class MediaRepository(Fetchable[Media], Deletable[Media]):
         upload = await Upload.of(source, size)
         query = encode_fields({"Filename": filename})
         url = self._url(f"{self._path}?{query}" if query else self._path)
-        return decode(await self._session.upload(url, upload, content_type=content_type), Media)
+        return decode(await self._session.upload(url, upload, content_type=content_type), MediaFile)
 
     @asynccontextmanager
     async def download(self, sid: str) -> AsyncGenerator[AsyncGenerator[bytes]]:
@@ -89,10 +111,10 @@ class MediaRepository(Fetchable[Media], Deletable[Media]):
         """
         path = self._item(sid)
         response = await self._session.request("GET", self._url(path))
-        media = decode(response, Media)
+        media = decode(response, MediaFile)
         link = self._session.hosts.temporary_link(self._product, (media.links or {}).get(_TEMPORARY))
         if link is None:
-            raise unreadable(response, "Media", f"links.{_TEMPORARY}", "missing, or not to be followed")
+            raise unreadable(response, "MediaFile", f"links.{_TEMPORARY}", "missing, or not to be followed")
         async with self._session.download(link, path=f"{path}/Content", size=media.size) as chunks:
             yield chunks
 

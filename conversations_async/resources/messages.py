@@ -42,11 +42,7 @@ class DeliverySummary:
 
 @frozen(kw_only=True)
 class Media:
-    """A file that is, or can be, attached to a message.
-
-    Messages give its first four fields; the rest is what the media service adds, whose page is
-    https://www.twilio.com/docs/conversations/media-support-conversations
-    """
+    """A file that is attached to a message, as far as the message tells; see ``MediaFile``."""
 
     sid: str
     #: In bytes.
@@ -54,20 +50,6 @@ class Media:
     #: The media type, such as ``image/jpeg``.
     content_type: str | None = None
     filename: str | None = None
-    service_sid: str | None = None
-    author: str | None = None
-    #: ``media``, ``body`` or ``history``.
-    category: str | None = None
-    #: The message that it is attached to.
-    message_sid: str | None = None
-    channel_sid: str | None = None
-    is_multipart_upstream: bool | None = None
-    date_created: AwareDatetime | None = None
-    date_updated: AwareDatetime | None = None
-    date_upload_updated: AwareDatetime | None = None
-    url: str | None = None
-    #: Where its bytes are; ``content_direct_temporary`` asks for no credentials, and holds for some 300 s.
-    links: dict[str, str] | None = field(default=None, hash=False)
 
 
 @frozen(kw_only=True)
