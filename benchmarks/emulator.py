@@ -4,22 +4,16 @@
 client's, over sockets on loopback.
 """
 
-import argparse
 import asyncio
-import os
-import platform
 import sqlite3
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from importlib.metadata import version
-from pathlib import Path
 from typing import Final
 
 import msgspec
-from attrs import frozen
 
 from conversations_async import ConversationsClient
 from conversations_async.emulator import Emulator
@@ -35,21 +29,9 @@ from .loopback import (
     saturate,
     serve_constant,
     serve_emulator,
+    spare_core,
 )
-
-
-@frozen
-class Result:
-    """What a benchmark found: a table for people, and what can be counted, for the tests."""
-
-    title: str
-    table: Sequence[Sequence[str]]
-    counts: dict[str, int]
-
-    def __str__(self) -> str:
-        head, *rows = ("| " + " | ".join(row) + " |" for row in self.table)
-        rule = "|---" + "|---:" * (len(self.table[0]) - 1) + "|"
-        return "\n".join((f"### {self.title}\n", head, rule, *rows))
+from .report import Benchmark, Result, command, machine, run
 
 
 def paging(*, messages: int, page_size: int) -> Result:
@@ -167,7 +149,7 @@ async def _crowd(origin: str, clients: int, conversations: int, writes: int) -> 
 
 def rate(*, requests: int, connections: int, rounds: int) -> Result:
     """Count the simple requests a second that the emulator serves on one core, and a bare aiohttp server."""
-    core = max(os.sched_getaffinity(0)) if hasattr(os, "sched_setaffinity") else None
+    core = spare_core()
     figures: dict[str, list[float]] = {}
     with (
         process(serve_emulator, core) as emulator,
@@ -222,55 +204,31 @@ def start(*, times: int) -> Result:
     return Result(title, table, {"times": len(figures["close"])})
 
 
-def machine() -> str:
-    """Say what all this ran on."""
-    model, info = platform.machine(), Path("/proc/cpuinfo")
-    if info.exists():
-        lines = info.read_text().splitlines()
-        model = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), model)
-    libraries = ", ".join(f"{name} {version(name)}" for name in ("aiohttp", "attrs", "msgspec"))
-    return (
-        f"{model}, {os.cpu_count()} cores; {platform.system()}; {platform.python_implementation()} "
-        f"{platform.python_version()}, SQLite {sqlite3.sqlite_version}, {libraries}"
-    )
-
-
-def run(arguments: Sequence[str]) -> list[Result]:
-    """Run the benchmarks that the arguments name, or all, and print what they found."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.emulator", description=__doc__)
-    parser.add_argument("which", nargs="*", metavar="WHICH", help=", ".join(_BENCHMARKS))
-    sizes = {
-        "messages": 1_000_000,
-        "page-size": 1000,
-        "clients": 200,
-        "conversations": 50,
-        "writes": 25,
-        "requests": 5000,
-        "connections": 8,
-        "rounds": 5,
-        "times": 20,
-    }
-    for name, size in sizes.items():
-        parser.add_argument(f"--{name}", type=int, default=size, help=f"default: {size:,}")
-    chosen = vars(parser.parse_args(arguments))
-    unknown = set(chosen["which"]) - set(_BENCHMARKS)
-    if unknown:
-        parser.error(f"there is no {' and no '.join(sorted(unknown))}; there are {', '.join(_BENCHMARKS)}")
-    print(machine())
-    results = []
-    for name in chosen["which"] or _BENCHMARKS:
-        benchmark, sizes_of_it = _BENCHMARKS[name]
-        results.append(benchmark(**{size: chosen[size] for size in sizes_of_it}))
-        print(f"\n{results[-1]}", flush=True)
-    return results
-
-
-_BENCHMARKS: Final[dict[str, tuple[Callable[..., Result], tuple[str, ...]]]] = {
-    "paging": (paging, ("messages", "page_size")),
-    "crowd": (crowd, ("clients", "conversations", "writes")),
-    "rate": (rate, ("requests", "connections", "rounds")),
-    "start": (start, ("times",)),
+BENCHMARKS: Final = {
+    "paging": Benchmark(paging, ("messages", "page_size")),
+    "crowd": Benchmark(crowd, ("clients", "conversations", "writes")),
+    "rate": Benchmark(rate, ("requests", "connections", "rounds")),
+    "start": Benchmark(start, ("times",)),
+}
+SIZES: Final = {
+    "messages": 1_000_000,
+    "page_size": 1000,
+    "clients": 200,
+    "conversations": 50,
+    "writes": 25,
+    "requests": 5000,
+    "connections": 8,
+    "rounds": 5,
+    "times": 20,
 }
 
+
+def main(arguments: Sequence[str]) -> dict[str, Result]:
+    """Run the benchmarks that the arguments name, or all."""
+    ran_on = f"{machine('aiohttp', 'attrs', 'msgspec')}, SQLite {sqlite3.sqlite_version}"
+    parser = command("emulator", str(__doc__), BENCHMARKS, SIZES)
+    return run(parser, parser.parse_args(arguments), BENCHMARKS, ran_on)
+
+
 if __name__ == "__main__":
-    run(sys.argv[1:])
+    main(sys.argv[1:])

@@ -94,7 +94,7 @@ def saturate(lines: Sequence[Line], request: bytes, count: int) -> float:
 
 def serve_emulator(pipe: Connection, core: int | None) -> None:
     """Serve an emulator until the pipe brings a word."""
-    _pin(core)
+    pin(core)
     with Emulator() as emulator:
         pipe.send(emulator.url)
         pipe.recv()
@@ -102,7 +102,7 @@ def serve_emulator(pipe: Connection, core: int | None) -> None:
 
 def serve_constant(pipe: Connection, core: int | None) -> None:
     """Serve what aiohttp serves fastest: one answer, made of one value, to every request."""
-    _pin(core)
+    pin(core)
     answer = {"sid": "CH" + "c" * 32, "friendly_name": "benchmark", "attributes": "{}", "state": "active"}
 
     async def handle(request: web.Request) -> web.Response:
@@ -122,9 +122,28 @@ def serve_constant(pipe: Connection, core: int | None) -> None:
     asyncio.run(serve())
 
 
-def _pin(core: int | None) -> None:
+def pin(core: int | None) -> None:
+    """Run this process on one core from now on; None leaves the choice to the system."""
     if core is not None:
         os.sched_setaffinity(0, {core})
+
+
+def spare_core() -> int | None:
+    """Name the core that servers have; None where the platform does not let us choose."""
+    return max(os.sched_getaffinity(0)) if hasattr(os, "sched_setaffinity") else None
+
+
+@contextmanager
+def beside(core: int | None) -> Iterator[None]:
+    """Keep this process off a core, for a time, if it has another one."""
+    if core is None or len(cores := os.sched_getaffinity(0)) == 1:
+        yield
+        return
+    os.sched_setaffinity(0, cores - {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
 
 
 @contextmanager

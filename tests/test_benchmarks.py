@@ -2,21 +2,52 @@
 
 from __future__ import annotations
 
+import json
+import platform
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+from xml.etree import ElementTree as ET
+
+import aiohttp
+import attrs
 import pytest
 
-from benchmarks import emulator
-from benchmarks.loopback import connected, saturate
+from benchmarks import chart, client, emulator, pages, stopwatch
+from benchmarks.implementations import AUTHOR, BODY, KINDS, Bare, Implementation, Ours, Tally
+from benchmarks.loopback import ACCOUNT_SID, AUTH_TOKEN, connected, saturate
+from benchmarks.report import Result, machine
+from conversations_async import Message, NotFoundError
 from conversations_async.emulator import Emulator
 
-TINY = (
+from .servers import Scripted, answer, page
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+#: The official client still uses what aiohttp 3.14 deprecates; that is no concern of this project.
+pytestmark = [
+    pytest.mark.filterwarnings(f"ignore:{beginning}:DeprecationWarning")
+    for beginning in ("BasicAuth is deprecated", "The 'auth' parameter is deprecated")
+]
+
+TINY_EMULATOR = (
     *("--messages=23", "--page-size=5"),
     *("--clients=4", "--conversations=3", "--writes=5"),
     *("--requests=10", "--connections=2", "--rounds=2"),
     "--times=1",
 )
+TINY_CLIENT = (
+    *("--rounds=1", "--messages=1000", "--calls=3", "--concurrent=5"),
+    *("--slow-rounds=1", "--latency-pages=2", "--latency-ms=1"),
+    *("--long=2000", "--imports=1", "--items=2000", "--streams=3", "--stream-pages=2"),
+)
 
-#: What each benchmark must have counted at these sizes.
-COUNTS = {
+#: How many event loops there are to compare.
+LOOPS = len(client.LOOPS)
+
+#: What each benchmark must have counted at these sizes; in all rounds, also in the one that warms up.
+EMULATOR = {
     "paging": {
         f"{order} {what}": count
         for order in ("asc", "desc")
@@ -27,24 +58,214 @@ COUNTS = {
     "rate": {"messages": 30, "rounds": 2},
     "start": {"times": 1},
 }
+CLIENT = {
+    # two rounds of four implementations, by 50, by 100 and by 1,000 a page
+    "stream": {"pages": 2 * 4 * (20 + 10 + 1)},
+    # and the bare GET
+    "fetch": {"fetches": 2 * 5 * 3},
+    "create": {"creates": 2 * 4 * 3},
+    "crowd": {"fetches": 2 * 5 * 5},
+    # six clients, each with two consumers
+    "latency": {"pages": 2 * 6 * 2 * 2},
+    # three ways to read them, in two rounds; slowly only one of the three streams where it is one at a time
+    "fan_out": {"pages": 2 * 2 * (1 + 3 + 3) + 2 * 2 * 3 * 3},
+    # and as many pages again before anything is measured
+    "memory": {"messages": 4 * 2000, "pages": 2 * 4 * 2},
+    "import": {"interpreters": 2 * 4},
+    "generator": {"items": 2 * 4 * 2 * 2000},
+    # two rounds of four implementations in each loop
+    "loops": {"pages": 2 * 4 * 20 * LOOPS, "fetches": 2 * 4 * (3 + 5) * LOOPS},
+}
 
 
-@pytest.mark.parametrize("name", COUNTS)
-def test_a_benchmark_counts_what_it_did(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """A benchmark of the emulator runs at any size, counts what came out, and prints a table."""
-    (result,) = emulator.run((name, *TINY))
-    assert result.counts == COUNTS[name]
-    printed = capsys.readouterr().out
-    assert emulator.machine() in printed
+def looks_right(result: Result, printed: str) -> None:
+    """Check a table: it was printed, and all its rows are as long as the first."""
     assert str(result) in printed
     assert len({len(row) for row in result.table}) == 1
 
 
-def test_a_benchmark_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("name", EMULATOR)
+def test_a_benchmark_of_the_emulator_counts_what_it_did(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A benchmark of the emulator runs at any size, counts what came out, and prints a table."""
+    results = emulator.main((name, *TINY_EMULATOR))
+    assert {name: result.counts for name, result in results.items()} == {name: EMULATOR[name]}
+    looks_right(results[name], capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("name", CLIENT)
+def test_a_benchmark_of_the_client_counts_what_it_did(
+    name: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """A benchmark of the client makes the requests that it says it makes, and prints a table."""
+    results = client.main((name, *TINY_CLIENT, f"--chart={tmp_path / 'chart.svg'}"))
+    assert {name: result.counts for name, result in results.items()} == {name: CLIENT[name]}
+    looks_right(results[name], capsys.readouterr().out)
+    assert (tmp_path / "chart.svg").exists() == (name == "stream")
+
+
+def test_fan_out_counts_requests_at_once() -> None:
+    """One stream after the other has one request on its way, and merged ones at most one for each stream."""
+    figures = client.main(("fan_out", *TINY_CLIENT))["fan_out"].figures
+    assert figures["one after the other"] == 1
+    assert all(1 <= figure <= 3 for figure in figures.values())
+
+
+def test_no_benchmark_is_left_out() -> None:
+    """Every benchmark that there is runs here."""
+    assert set(client.BENCHMARKS) == set(CLIENT)
+    assert set(emulator.BENCHMARKS) == set(EMULATOR)
+
+
+@pytest.mark.parametrize("module", [client, emulator])
+def test_a_benchmark_that_is_not_there(module: Any, capsys: pytest.CaptureFixture[str]) -> None:
     """A benchmark that there is not is refused with the names of those that there are."""
     with pytest.raises(SystemExit):
-        emulator.run(("speed",))
-    assert "there is no speed; there are paging, crowd, rate, start" in capsys.readouterr().err
+        module.main(("speed",))
+    assert f"there is no speed; there are {', '.join(module.BENCHMARKS)}" in capsys.readouterr().err
+
+
+def test_the_machine_is_named() -> None:
+    """What ran the benchmarks is named with the versions of libraries, also of one that is not there."""
+    ran_on = machine("aiohttp", "no-such-library")
+    assert f", aiohttp {version('aiohttp')}, no-such-library (not installed)" in ran_on
+    assert f"{platform.python_implementation()} {platform.python_version()}" in ran_on
+
+
+def test_the_chart_holds_the_figures() -> None:
+    """The chart is well-formed XML, with every figure, implementation and page size, and what it ran on."""
+    figures = {"theirs 50": 12.34, "ours <&> 50": 6.17, "theirs 1000": 9.99, "ours <&> 1000": 1.0}
+    root = ET.fromstring(chart.draw(figures, ("theirs", "ours <&>"), (50, 1000), "a & b, c"))  # noqa: S314  # ours
+    texts = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
+    for shown in (
+        "12.3",
+        "6.2",
+        "10.0",
+        "1.0",
+        "theirs",
+        "ours <&>",
+        "50 messages a page",
+        "1,000 messages a page",
+    ):
+        assert shown in texts
+    bars = list(root.iter("{http://www.w3.org/2000/svg}rect"))
+    widths = [float(bar.attrib["width"]) for bar in bars]
+    # shown to a tenth of a unit
+    assert [width / widths[0] for width in widths] == pytest.approx(
+        [figure / 12.34 for figure in figures.values()], abs=0.001
+    )
+    assert [bar.attrib["class"] for bar in bars] == ["bar", "ours", "bar", "ours"]
+    assert all(float(bar.attrib["x"]) + width < 720 for bar, width in zip(bars, widths, strict=True))
+
+
+def test_rounds_take_turns() -> None:
+    """All have a turn in every round, in many orders, and the round that warms up does not count."""
+    watch = stopwatch.Stopwatch()
+    turns = list(watch.turns("abc", 19))
+    orders = ["".join(turns[start : start + 3]) for start in range(0, len(turns), 3)]
+    assert len(orders) == 20
+    assert {"".join(sorted(order)) for order in orders} == {"abc"}
+    assert len(set(orders)) == 6
+    assert {name: len(times) for name, times in watch.cpu.items()} == dict.fromkeys("abc", 19)
+    assert {name: len(times) for name, times in watch.wall.items()} == dict.fromkeys("abc", 19)
+
+
+def test_a_ratio_is_one_of_neighbours() -> None:
+    """Rounds are compared with the same round of the other, so that a slow minute does not count."""
+    times = {"ours": [1.0, 20.0, 3.0], "theirs": [2.0, 40.0, 1.0]}
+    assert stopwatch.ratio(times, "ours", "theirs") == "0.50"
+    unit = stopwatch.Unit(1000, "ms", 0)
+    assert unit.columns(times, "wall", "theirs") == [
+        ["wall", "fastest and slowest", "of theirs"],
+        ["3,000 ms", "1,000 to 20,000", "0.50"],
+        ["2,000 ms", "1,000 to 40,000", "1.00"],
+    ]
+
+
+def scripted_list(origin: str) -> list[bytes]:
+    """Make the answers to whoever reads a list of three messages, in two pages."""
+    link = f"{origin}/v1/Conversations/two-pages/Messages?PageSize=2&Page=1&PageToken=PT1"
+    first = page("messages", [pages.message(0), pages.message(1)], link)
+    return [answer(200, first), answer(200, page("messages", [pages.message(2)]))]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_implementations_do_the_same(kind: type[Implementation]) -> None:
+    """Every implementation makes the same requests, with credentials, and reads every message once."""
+    async with (
+        Scripted.of([answer(200, pages.ONE), answer(201, pages.ONE)]) as server,
+        kind(server.url) as one,
+    ):
+        server.script += scripted_list(server.url)
+        assert await one.fetch("IM1") == one.fetched
+        assert await one.create() == one.fetched
+        assert await one.stream("two-pages", 2) == Tally(count=3, total=0 + 1 + 2)
+    fetched, created, *listed = server.requests
+    place = f"/v1/Conversations/{pages.conversation()}/Messages"
+    assert (fetched.method, fetched.target) == ("GET", f"{place}/IM1")
+    assert (created.method, created.target) == ("POST", place)
+    form = dict(parse_qsl(created.body.decode()))
+    assert json.loads(form.pop("Attributes")) == {"importance": "high"}
+    assert form == {"Author": AUTHOR, "Body": BODY}
+    place = "/v1/Conversations/two-pages/Messages?PageSize=2"
+    assert [request.target for request in listed] == [place, f"{place}&Page=1&PageToken=PT1"]
+    credentials = aiohttp.encode_basic_auth(ACCOUNT_SID, AUTH_TOKEN)
+    assert {request.headers["Authorization"] for request in server.requests} == {credentials}
+
+
+async def test_the_bare_get_is_the_same_request() -> None:
+    """The bare GET sends the headers of our own fetch but for the client's name, and reads the same bytes."""
+    async with (
+        Scripted.of([answer(200, pages.ONE)]) as server,
+        Bare(server.url) as bare,
+        Ours(server.url) as ours,
+    ):
+        assert await bare.fetch("IM1") == bare.fetched == len(pages.ONE)
+        assert await ours.fetch("IM1") == pages.INDEX
+    theirs, own = server.requests
+    assert theirs.target == own.target
+    assert set(theirs.headers) == set(own.headers)
+    assert {name for name, value in theirs.headers.items() if own.headers[name] != value} == {"User-Agent"}
+
+
+async def test_the_page_server_serves_lists_of_any_length() -> None:
+    """A list has as many pages as its name says, each answer as many messages as were asked for."""
+    with pages.page_server() as (origin, line):
+        async with Ours(origin) as ours:
+            listed = [
+                each async for each in ours.client.messages(pages.conversation(3)).stream(page_size=7).pages()
+            ]
+            assert [len(each.items) for each in listed] == [7, 7, 7]
+            assert [each.index for each in listed] == [0, 1, 2]
+            assert [each.page_size for each in listed] == [7, 7, 7]
+            assert listed[-1].next_page_url is None
+            with pytest.raises(NotFoundError):
+                await ours.client.conversations.fetch("CH1")
+        seen = {"pages": 3, "fetches": 0, "creates": 0, "others": 1, "at once": 1}
+        assert pages.seen(line) == seen
+        assert pages.seen(line) == dict.fromkeys(seen, 0)
+
+
+async def test_messages_are_like_those_of_the_api() -> None:
+    """The page server's messages have every field that the library knows, but for one, and no other."""
+    known = {field.name for field in attrs.fields(Message)} - {"chat_service_sid"}
+    sent = [pages.message(index) for index in range(20)]
+    async with Scripted.of([answer(200, page("messages", sent))]) as server, Ours(server.url) as ours:
+        read = await ours.client.messages("CH1").stream().list()
+    for index, (theirs, message) in enumerate(zip(sent, read, strict=True)):
+        assert set(theirs) == known
+        assert message.index == index
+        assert (message.delivery is not None) == (index % 5 == 4)
+        assert (message.media is not None) == (index % 10 == 9)
+        assert 700 < len(pages.encoded(theirs)) < 1100
+
+
+def test_what_is_not_what_was_sent() -> None:
+    """Messages that are missing, or came twice, end a measurement."""
+    pages.expect(Tally(3, 3), Tally(3, 3))
+    with pytest.raises(RuntimeError, match=r"count=2.* came, and .*count=3.* was sent"):
+        pages.expect(Tally(2, 1), Tally(3, 3))
 
 
 def test_a_request_that_fails_is_not_counted() -> None:
