@@ -31,7 +31,7 @@ from conversations_async import (
     TransportError,
     __version__,
 )
-from conversations_async.connections import OwnConnections
+from conversations_async.connections import OwnConnections, Pool
 
 from .conftest import ACCOUNT_SID, AUTH_TOKEN, CONVERSATION
 from .servers import DROP, HANG, Scripted, answer
@@ -446,6 +446,21 @@ async def test_a_cancelled_call_is_cancelled_even_while_the_client_closes() -> N
         await client.close()
         with pytest.raises(asyncio.CancelledError):
             await call
+
+
+async def test_closing_leaves_alone_what_times_out_at_the_same_moment() -> None:
+    """A wait whose time is up while the client closes ends as it would have."""
+    async with aiohttp.ClientSession() as session:
+        pool = Pool(session)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0) as wait:
+                pool.waits.add(wait)
+                try:
+                    await asyncio.sleep(5)
+                finally:
+                    pool.end()
+        assert wait.expired()
+        assert pool.closed
 
 
 async def test_closing_fails_those_who_wait_for_a_connection() -> None:
