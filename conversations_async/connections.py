@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 from weakref import WeakKeyDictionary, WeakSet
 
 import aiohttp
@@ -12,6 +12,7 @@ from attrs import define, field
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+    from types import TracebackType
 
 #: Seconds; a longer one meets more connections that the other side has closed already.
 _KEEPALIVE: Final = 15.0
@@ -56,10 +57,10 @@ async def _pool(max_connections: int) -> AsyncGenerator[aiohttp.ClientSession]:
 
 @define(eq=False)
 class Pool:
-    """A session, and all waiting for what happens in it; to let a wait time out is to end it."""
+    """A session, and all waiting for what happens in it."""
 
     session: aiohttp.ClientSession
-    waits: set[asyncio.Timeout] = field(factory=set, init=False)
+    _waits: set[asyncio.Timeout] = field(factory=set, init=False)
     _ended: bool = field(default=False, init=False)
 
     @property
@@ -67,12 +68,46 @@ class Pool:
         """Whether nothing more can go through the session."""
         return self._ended or self.session.closed
 
+    def wait(self, seconds: float) -> Wait:
+        """Bound what is awaited within ``async with``, which raises ``TimeoutError`` as soon as this ends."""
+        return Wait(self, 0 if self.closed else seconds)
+
     def end(self) -> None:
-        """Let all waiting time out, and allow no other."""
+        """Let all waiting time out now, and allow no other."""
         self._ended = True
-        for wait in self.waits:
-            if not wait.expired():
-                wait.reschedule(0)
+        now = asyncio.get_running_loop().time()
+        for wait in self._waits:
+            if not wait.expired():  # one whose time is up in this moment cannot be moved
+                wait.reschedule(now)
+
+
+class Wait:
+    """``asyncio.timeout``, which the end of a pool brings forward."""
+
+    __slots__ = ("_pool", "_timeout")
+
+    def __init__(self, pool: Pool, seconds: float) -> None:
+        self._pool = pool
+        self._timeout = asyncio.timeout(seconds)
+
+    async def __aenter__(self) -> Self:
+        self._pool._waits.add(self._timeout)  # noqa: SLF001  # the two are one
+        await self._timeout.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._pool._waits.discard(self._timeout)  # noqa: SLF001  # likewise
+        await self._timeout.__aexit__(kind, error, traceback)
+
+    def extend(self, seconds: float) -> None:
+        """Wait so many seconds from now, unless the pool has ended."""
+        if not self._pool.closed:
+            self._timeout.reschedule(asyncio.get_running_loop().time() + seconds)
 
 
 class OwnConnections:

@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime, timedelta
 from enum import Enum, StrEnum
 from functools import cache
 from keyword import iskeyword
+from threading import Lock
 from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar, get_args, get_origin
 from urllib.parse import urlencode
 
@@ -119,7 +120,7 @@ AwareDatetime = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 def _datetime(value: Any, _: Any) -> datetime:
-    """Read any of the API's three forms: seconds and Z, milliseconds and Z, microseconds and an offset."""
+    """Read a date and time as RFC 3339 has it, which all of the API's forms do, or else ISO 8601."""
     _check(value, str)
     try:
         return msgspec.convert(value, AwareDatetime)
@@ -158,22 +159,23 @@ def _wire_names(cls: type[Any]) -> dict[str, str]:
     return {name.rstrip("_"): name for name in attrs.fields_dict(attrs.resolve_types(cls)) if name != "extra"}
 
 
-def _is_as_on_the_wire(kind: Any) -> bool:
-    """Say whether no class in a type renames a field, or has the field ``extra`` for what no other takes."""
-    if attrs.has(kind):
-        same = _wire_names(kind).keys() == attrs.fields_dict(kind).keys()
-        return same and _has_members_as_on_the_wire(kind)
-    return all(map(_is_as_on_the_wire, get_args(kind)))
+def _arranges(cls: type[Any]) -> bool:
+    """Say whether a class renames fields, or has the field ``extra`` for what no other takes."""
+    return _wire_names(cls).keys() != attrs.fields_dict(cls).keys()
 
 
-def _has_members_as_on_the_wire(cls: type[Any]) -> bool:
-    return all(_is_as_on_the_wire(field.type) for field in attrs.fields(attrs.resolve_types(cls)))
+def _arranges_within(kind: Any) -> bool:
+    """Say whether a class that some field of a class, or part of a type, is made of does so."""
+    parts = (
+        [field.type for field in attrs.fields(attrs.resolve_types(kind))]
+        if attrs.has(kind)
+        else get_args(kind)
+    )
+    return any((attrs.has(part) and _arranges(part)) or _arranges_within(part) for part in parts)
 
 
 def _arrange(cls: type[Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """Have the members of an object stand under the names of the fields; ``extra`` holds all others."""
-    if _is_as_on_the_wire(cls):
-        return lambda value: value
+    """Rename the members of an object to the fields; the others go into ``extra``, where there is one."""
     names, gathers = _wire_names(cls), "extra" in attrs.fields_dict(cls)
 
     def arrange(value: dict[str, Any]) -> dict[str, Any]:
@@ -196,30 +198,33 @@ def _spreading(unstructure: Callable[[Any], dict[str, Any]]) -> Callable[[Any], 
 
 
 _converter = Converter()
+#: msgspec describes a class to itself when it first meets it; a thread that met it meanwhile would crash.
+_first_time = Lock()
 
 
 @_converter.register_structure_hook_factory(attrs.has)
 def _model(cls: type[Any]) -> Callable[[Any, Any], Any]:
-    """Build a model from JSON: by msgspec, which takes no time; what it refuses, field by field.
+    """Build a model from the bytes of JSON or, where these are read already, from an object.
 
-    Whatever msgspec takes, the fields give the same. They take more: null in a mapping, a flag that is
-    text, unusual dates; and where something is wrong, they know its path.
+    msgspec does so in one pass; what it refuses is read field by field. That takes more: null in a mapping,
+    a flag that is text, unusual dates; and where something is wrong, it knows the path. What msgspec takes,
+    the fields give the same. Of members that nobody reads it checks neither UTF-8 nor the range of numbers.
     """
-    arrange, by_field = _arrange(cls), make_dict_structure_fn(cls, _converter)
-    read = msgspec.json.Decoder(cls).decode if _is_as_on_the_wire(cls) else None
-    convertible = _has_members_as_on_the_wire(cls)
+    by_field, arrange = make_dict_structure_fn(cls, _converter), _arrange(cls) if _arranges(cls) else None
+    with _first_time:
+        whole = None if _arranges_within(cls) else msgspec.json.Decoder(cls)
 
     def structure(value: Any, _: Any) -> Any:
         if type(value) is bytes:
-            if read:
-                return read(value)
+            if whole and not arrange:
+                return whole.decode(value)
             value = loads(value)
         _check(value, dict)
-        fields = arrange(value)
-        try:
-            return msgspec.convert(fields, cls) if convertible else by_field(fields, cls)
-        except msgspec.ValidationError:
-            return by_field(fields, cls)
+        fields = arrange(value) if arrange else value
+        if whole:
+            with suppress(msgspec.ValidationError):
+                return msgspec.convert(fields, cls)
+        return by_field(fields, cls)
 
     return structure
 
@@ -275,11 +280,9 @@ def decode(response: Response, model: type[T]) -> T:
     Raises:
         DecodeError: It is no JSON, or not of that shape; the error names the model and the field.
     """
-    value: T
-    try:
-        value = _converter.structure(response.body, model)
-    except Exception:  # noqa: BLE001  # whatever it is, it is met again, with its reason
-        value = _structured(response, _load(response, model.__name__), model, model.__name__)
+    with suppress(Exception):  # whatever it is, it is met again below, with its reason
+        return _converter.structure(response.body, model)
+    value: T = _structured(response, _load(response, model.__name__), model, model.__name__)
     return value
 
 

@@ -246,7 +246,7 @@ class MergeError(ConversationsError, ExceptionGroup[Exception]):
     ``except*`` tells them apart by their classes; for ``except ConversationsError`` they are one.
     """
 
-    message: str = ""  # pyright: ignore[reportIncompatibleVariableOverride, reportIncompatibleMethodOverride]  # hides ExceptionGroup's, which cannot be set
+    message: str = ""  # pyright: ignore[reportIncompatibleVariableOverride, reportIncompatibleMethodOverride]  # hides the read-only one of ExceptionGroup
 
     def __new__(cls, *, message: str, exceptions: Sequence[Exception]) -> Self:
         """Give ``ExceptionGroup`` what it demands at this early time."""

@@ -37,7 +37,7 @@ def merge_streams(
     ``max_connections``, some wait for a connection, and that counts against its ``timeout``.
 
     Whoever stops early (``break``, ``aclose()``, cancellation) leaves no task and no connection behind: the
-    streams that are open are closed, and so is ``streams`` if it is a generator.
+    streams that are open are closed, and so is ``streams`` if it is a generator, once an item was asked for.
 
     Args:
         streams: The streams: a list, say, or an asynchronous generator. The same one may come twice.
@@ -73,7 +73,7 @@ class _Merge(Generic[T]):
     ) -> None:
         self._streams = streams
         self._on_error = on_error
-        self._places = asyncio.Semaphore(concurrency - 1)  # the first stream does not ask for one
+        self._places = asyncio.Semaphore(concurrency)
         #: What the consumer is to see: a page, and what lets its stream go on; a task that ended; a mistake.
         self._arrived = asyncio.Queue[tuple[list[T], asyncio.Event] | asyncio.Task[None] | ValueError]()
         #: Tasks whose end the consumer has not seen, and the streams that they read.
@@ -108,16 +108,18 @@ class _Merge(Generic[T]):
         task.add_done_callback(self._arrived.put_nowait)
 
     async def _take(self) -> None:
+        mistake = None
         async with aclosing(_each(self._streams)) as each:
+            await self._places.acquire()
             async for stream in each:
                 if not isinstance(stream, Stream):
+                    what = type(stream).__name__
+                    mistake = ValueError(f"streams must be an iterable of streams, and it gave a {what}")
                     break
                 self._start(self._read(stream), stream)
-                await self._places.acquire()
-            else:
-                return
-        what = type(stream).__name__
-        self._arrived.put_nowait(ValueError(f"streams must be an iterable of streams, and it gave a {what}"))
+                await self._places.acquire()  # before the next one is taken
+        if mistake is not None:
+            self._arrived.put_nowait(mistake)
 
     async def _read(self, stream: Stream[T]) -> None:
         async with aclosing(stream.pages()) as pages:

@@ -59,7 +59,8 @@ class Repository(Generic[T]):
     """A collection of the API, bound to the path where it stands.
 
     Attributes:
-        model: The class that the collection's items are read into.
+        model: The class that the collection's items are read into: an attrs class of plain fields, without
+            converters.
         key: The field that tells one item of the collection from another.
         member: The member of a page that holds the items; where there is none, the end of the path says so.
     """
@@ -71,8 +72,7 @@ class Repository(Generic[T]):
     def __init__(self, session: SessionManager, product: str, path: str) -> None:
         self._session = session
         self._product = product
-        self._origin = session.hosts.origin(product)
-        self._base = URL(self._origin)
+        self._origin = URL(session.hosts.origin(product))
         self._path = path
         self._member = self.member or path.rpartition("/")[2].lower()
 
@@ -80,11 +80,13 @@ class Repository(Generic[T]):
         return f"<{type(self).__name__} at {self._path}>"
 
     def _url(self, link: str) -> URL:
-        # both take what they get as it is; the first does not read the origin again
-        return (
-            self._base.with_path(link, encoded=True)
-            if "?" not in link
-            else URL(self._origin + link, encoded=True)
+        path, _, query = link.partition("?")
+        return URL.build(
+            scheme=self._origin.scheme,
+            authority=self._origin.raw_authority,
+            path=path,
+            query_string=query,
+            encoded=True,
         )
 
     def _item(self, sid: str) -> str:

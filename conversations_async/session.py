@@ -14,7 +14,6 @@ from itertools import count
 from typing import TYPE_CHECKING, Final
 
 import aiohttp
-from multidict import CIMultiDict
 
 from ._checks import check_seconds
 from ._version import __version__
@@ -79,13 +78,11 @@ class SessionManager:
         self._retry = retry
         self._timeout = timeout
         self._credentials = username, password
-        self._headers = CIMultiDict(
-            {
-                "Authorization": aiohttp.encode_basic_auth(username, password),
-                "User-Agent": USER_AGENT,
-                "Accept": "application/json",
-            }
-        )
+        self._headers = {
+            "Authorization": aiohttp.encode_basic_auth(username, password),
+            "User-Agent": USER_AGENT,
+            "Accept": "application/json",
+        }
 
     def view(
         self, credentials: tuple[str, str] | None, retry: RetryPolicy | None, timeout: float | None
@@ -125,7 +122,7 @@ class SessionManager:
             TransportError: No whole answer arrived.
             ValueError: A field or the header cannot be sent; nothing was.
         """
-        headers = self._headers.copy()
+        headers = dict(self._headers)
         if form is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
         if (flag := encode_flag("webhook_enabled", webhook_enabled)) is not None:
@@ -146,8 +143,7 @@ class SessionManager:
             TransportError: As for ``request``.
             UploadError: The source failed; the connection is closed.
         """
-        headers = self._headers.copy()
-        headers["Content-Type"] = content_type
+        headers = self._headers | {"Content-Type": content_type}
         if upload.size is not None:
             headers["Content-Length"] = str(upload.size)
         call = Call(method="POST", url=url, path=url.raw_path, headers=headers, data=upload, streamed=True)

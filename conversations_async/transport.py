@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import aiohttp
 from attrs import field, frozen
@@ -27,11 +27,9 @@ if TYPE_CHECKING:
 
     from aiohttp.abc import AbstractStreamWriter
 
-    from .connections import Pool
+    from .connections import Pool, Wait
 
 log = logging.getLogger("conversations_async")
-
-_CLOSED: Final = "the client was closed meanwhile"
 
 
 @frozen(kw_only=True)
@@ -65,14 +63,15 @@ class Body(aiohttp.AsyncIterablePayload):
         self._transport = writer.transport
         await super().write_with_length(writer, content_length)
 
-    async def end(self) -> None:
-        """Close the source, and for good the connection that aiohttp closes."""
+    async def end(self, wait: Wait) -> None:
+        """Close the source, within some time, and for good the connection that aiohttp closes."""
         # which would stay open until all that it holds has gone, to a server that perhaps reads no more
         if (wire := self._transport) is not None and wire.is_closing() and wire.get_write_buffer_size():
             wire.abort()
         # where the source is waited for, aiohttp has cancelled that; and what it fails with now is too late
         with suppress(Exception):
-            await self._chunks.aclose()
+            async with wait:
+                await self._chunks.aclose()
 
 
 async def attempt(
@@ -81,19 +80,17 @@ async def attempt(
     """Send one request and read its answer, within so many seconds; of an upload, each chunk has as many."""
     clock = asyncio.get_running_loop().time
     start = clock()
-    deadline = asyncio.timeout(seconds)
+    wait = pool.wait(seconds)
     answer = body = None
 
     def moved() -> None:
-        # an answer that has begun has to end, whatever is still being sent
-        if answer is None and not pool.closed:
-            deadline.reschedule(clock() + seconds)
+        if answer is None:  # an answer that has begun has to end, whatever is still being sent
+            wait.extend(seconds)
 
     if isinstance(call.data, Upload):
         body = Body(call.data.chunks(moved))
-    pool.waits.add(deadline)
     try:
-        async with deadline:
+        async with wait:
             answer = await pool.session.request(
                 call.method,
                 call.url,
@@ -115,8 +112,11 @@ async def attempt(
             return response, answer
     except (aiohttp.ClientError, OSError) as error:
         failure = _failure(error, pool, call, number, seconds, answer)
+    except asyncio.CancelledError:
+        if not _is_orphaned(pool):
+            raise
+        failure = _closed(call, number)
     finally:
-        pool.waits.discard(deadline)
         if log.isEnabledFor(logging.DEBUG):
             log.debug(
                 "%s %s in %.0f ms (attempt %d, request %s)",
@@ -127,12 +127,12 @@ async def attempt(
                 answer.headers.get(REQUEST_ID) if answer else None,
             )
         if body is not None:
-            await body.end()
+            await body.end(pool.wait(seconds))
     # raised here, where the exception of aiohttp is no longer its context
     raise failure
 
 
-@lru_cache
+@lru_cache  # it takes longer to make one than to find it, and there are few
 def _limits(seconds: float) -> aiohttp.ClientTimeout:
     # The wait for a connection is told from the rest only if its time ends first; nothing is rounded up.
     return aiohttp.ClientTimeout(total=None, connect=seconds * 0.95, ceil_threshold=math.inf)
@@ -144,34 +144,33 @@ async def next_chunk(
     """Read what arrives next of an answer, within so many seconds; nothing, at its end."""
     if pool.closed:  # it may be, between two chunks
         raise _closed(call, number)
-    deadline = asyncio.timeout(seconds)
-    pool.waits.add(deadline)
     try:
-        async with deadline:
+        async with pool.wait(seconds):
             return await answer.content.readany()
     except (aiohttp.ClientError, OSError) as error:
         failure = _failure(error, pool, call, number, seconds, answer)
-    finally:
-        pool.waits.discard(deadline)
     raise failure
 
 
 async def pause(pool: Pool, call: Call, number: int, seconds: float) -> None:
-    """Wait so many seconds, unless the client is closed."""
-    wait = asyncio.timeout(seconds)
-    pool.waits.add(wait)
-    try:
-        with suppress(TimeoutError):
-            async with wait:
-                await asyncio.get_running_loop().create_future()
-    finally:
-        pool.waits.discard(wait)
+    """Wait so many seconds; to close the client ends that."""
+    with suppress(TimeoutError):
+        async with pool.wait(seconds):
+            await asyncio.Event().wait()  # which nobody sets
     if pool.closed:
         raise _closed(call, number)
 
 
+def _is_orphaned(pool: Pool) -> bool:
+    """Say whether aiohttp has cancelled a task, which it does to who waits for a connection as it closes."""
+    task = asyncio.current_task()
+    return pool.session.closed and not (task and task.cancelling())
+
+
 def _closed(call: Call, number: int) -> TransportError:
-    return TransportError(message=_CLOSED, method=call.method, path=call.path, attempts=number)
+    return TransportError(
+        message="the client was closed meanwhile", method=call.method, path=call.path, attempts=number
+    )
 
 
 def _failure(
@@ -183,6 +182,8 @@ def _failure(
     answer: aiohttp.ClientResponse | None,
 ) -> TransportError:
     """Say what an exception of aiohttp means; its own text may hold the address, or parts of the answer."""
+    if isinstance(error, TimeoutError) and pool.closed:
+        return _closed(call, number)
     kind: type[TransportError] = TransportError
     # what is about an answer holds the request, with its credentials; and about the wait for one, the address
     telling = aiohttp.ClientResponseError | aiohttp.ClientPayloadError | aiohttp.ConnectionTimeoutError
@@ -196,8 +197,6 @@ def _failure(
             reason = f"the source of the upload is at fault: {reason}"
         case aiohttp.ConnectionTimeoutError():
             kind, reason = RequestTimeoutError, f"no connection within {seconds * 0.95:.3g} s"
-        case TimeoutError() if pool.closed:
-            reason = _CLOSED
         case TimeoutError():
             kind = RequestTimeoutError
             missing = "nothing moved for" if call.streamed else "no whole answer within"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import json
 import pkgutil
+import subprocess
+import sys
 import traceback
 from collections import deque
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
@@ -425,6 +427,7 @@ def test_an_error_never_shows_the_value(model: type[Any]) -> None:
         for wire in [SECRET, [SECRET], *objects]:
             if not accepts(kind, wire):
                 error = refusal(changed(body, path, to(wire)), model)
+                assert error.__context__ is None
                 texts = [str(error), repr(error), error.message, *traceback.format_exception(error)]
                 assert not any("hunter2" in text for text in texts)
 
@@ -448,6 +451,7 @@ def test_an_error_never_shows_the_value(model: type[Any]) -> None:
 def test_an_error_never_shows_the_body(how: Callable[[Any, Any], Any], body: bytes) -> None:
     """What stands in a body that cannot be read is in no text of the error, and not in its traceback."""
     error = refusal(body, how=how)
+    assert error.__context__ is None  # the cause of the cause has the whole body
     assert not any(
         "hunter2" in text for text in (str(error), repr(error), *traceback.format_exception(error))
     )
@@ -478,6 +482,14 @@ def test_a_page_is_read_by_its_own_key(key: str, expected: str) -> None:
     )
     assert [item.sid for item in items] == ["IM1", "IM2"]
     assert meta == PageMeta(key=key, page=0, page_size=2, next_page_url=link)
+
+
+def test_a_page_says_which_of_two_lists_it_means() -> None:
+    """The list that was expected is not read if the page names another one."""
+    items, _ = decode_page(
+        answer({"meta": {"key": "others"}, "items": [{"sid": "a"}], "others": [{"sid": "b"}]}), Message
+    )
+    assert [item.sid for item in items] == ["b"]
 
 
 @pytest.mark.parametrize("meta", [{}, {"key": None}, {"key": "string"}])
@@ -704,17 +716,76 @@ def test_all_ways_to_read_a_model_give_the_same(model: type[Any]) -> None:
 def test_all_ways_to_read_a_page_give_the_same(model: type[Any]) -> None:
     """Nor does it matter how a page is read, though one item in it may need more care than the others."""
     shape = converter._page_of(model, "items")  # type: ignore[arg-type]  # classes are hashable
+    body = {name: value for name, value in sample(model).items() if value != "True"}
+    taken = []
 
     @given(
-        items=st.lists(wires(model), max_size=4),
-        meta=wires(PageMeta),
+        items=st.lists(st.just(body) | wires(model), max_size=4),
+        meta=st.just({"key": "items"}) | wires(PageMeta),
         more=st.dictionaries(st.sampled_from(["others", "meta2"]), json_values),
     )
     @settings(deterministic, max_examples=30)
     def check(items: Any, meta: Any, more: Any) -> None:
-        check_ways({**more, "meta": meta, "items": items}, shape)
+        taken.append(check_ways({**more, "meta": meta, "items": items}, shape) and len(items) > 0)
 
     check()
+    assert True in taken
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        b'{"sid": "IM1", "new": "\xff"}',
+        b'{"sid": "IM1", "\xff": 1}',
+        b'{"sid": "IM1", "new": {"list": ["\xff"]}}',
+        b'{"sid": "IM1", "new": 1e400}',
+        b'{"sid": "IM1", "new": %s}' % (b"9" * 5000),
+    ],
+)
+def test_what_nobody_reads_is_checked_less(odd: bytes) -> None:
+    """A member that no field takes does not cost the others, though it be neither UTF-8 nor a number."""
+    assert decode(answer(odd), Message).sid == "IM1"
+    body = b'{"meta": {"key": "items"}, "items": [%s]}' % odd
+    assert [item.sid for item in decode_page(answer(body), Message)[0]] == ["IM1"]
+
+
+#: Eight threads, which meet the models of messages for the first time, and all at once.
+THREADS = """
+import sys, threading
+sys.setswitchinterval(1e-6)
+from conversations_async import Message
+from conversations_async.converter import decode, decode_page
+from conversations_async.response import Response
+
+one = b'{"sid": "IM1", "delivery": {"sent": "all"}, "media": [{"sid": "ME1"}]}'
+page = b'{"meta": {"key": "messages"}, "messages": [%s]}' % one
+at_once = threading.Barrier(8)
+read = []
+
+def run(number):
+    body = page if number % 2 else one
+    response = Response(method="GET", path="/", status=200, headers={}, body=body)
+    at_once.wait()
+    read.append(decode_page(response, Message, "messages")[0][0] if number % 2 else decode(response, Message))
+
+threads = [threading.Thread(target=run, args=(number,)) for number in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+assert len(read) == 8 and len(set(read)) == 1
+"""
+
+
+def test_threads_may_meet_a_model_at_once() -> None:
+    """Clients in several threads may be used for the first time in the same moment."""
+    runs = [subprocess.Popen([sys.executable, "-c", THREADS], stderr=subprocess.PIPE) for _ in range(8)]  # noqa: S603  # our own
+    try:
+        for run in runs:
+            _, said = run.communicate(timeout=60)
+            assert run.returncode == 0, said
+    finally:
+        for run in runs:
+            run.kill()
+            run.wait()
 
 
 @pytest.mark.parametrize("model", [model for model in MODELS if model not in (ChatMessage, ChannelMetadata)])
@@ -730,7 +801,7 @@ def test_what_the_api_sends_is_read_in_one_pass(model: type[Any]) -> None:
         items, _ = decode_page(answer(page(body, body)), model)
     assert [type(item) for item in items] == [model, model]
     assert not decoded
-    assert converter._is_as_on_the_wire(kind)
+    assert not converter._arranges_within(kind)
 
 
 def test_an_odd_item_does_not_slow_its_page() -> None:

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
     from pathlib import Path
 
+    from conversations_async.connections import Pool
     from conversations_async.resources.media import MediaRepository
 
     from .conftest import Mocked
@@ -542,6 +543,53 @@ async def test_an_upload_that_is_given_up(how: str, where: str, tmp_path: Path) 
         await nothing_left(server)
         await client.close()
     assert closed == ["closed"] * (where != "file")
+
+
+@pytest.mark.parametrize("how", GIVEN_UP)
+async def test_a_source_that_does_not_close_holds_nothing_up(how: str) -> None:
+    """What a source waits for at its end has as much time as a chunk, and none once the client is closed."""
+
+    async def source() -> AsyncGenerator[bytes]:
+        try:
+            for chunk in repeat(b"x" * 1_000_000):
+                yield chunk
+        finally:
+            if how != "cancelled":
+                await asyncio.Event().wait()
+
+    left = asyncio.Event()
+
+    async def play(_: object, __: object) -> None:
+        await left.wait()
+
+    async with Played(play=play) as server:
+        client = connect(server, timeout=0.1 if how == "timed out" else 30)
+        call = asyncio.create_task(client.service(SERVICE).media.upload(source(), content_type="a/b"))
+        await server.arrived.wait()
+        await asyncio.sleep(0.03)
+        await give_up(call, how, client)
+        left.set()
+        await nothing_left(server)
+        await client.close()
+
+
+async def test_a_chunk_that_goes_while_the_client_closes_gains_no_time() -> None:
+    """An upload ends with its client, though something may still have moved in the same moment."""
+
+    async def source(pool: Pool) -> AsyncGenerator[bytes]:
+        yield b"a"
+        pool.end()
+        yield b"b"
+        await asyncio.Event().wait()
+
+    async def play(reader: asyncio.StreamReader, _: object) -> None:
+        await drain(reader)
+
+    async with Played(play=play) as server, connect(server, timeout=30) as client:
+        pool = await client._session._connections.pool()
+        call = client.service(SERVICE).media.upload(source(pool), content_type="a/b")
+        with pytest.raises(TransportError, match="the client was closed meanwhile"):
+            await asyncio.wait_for(call, 5)
 
 
 async def test_a_source_may_fail_when_it_is_closed() -> None:

@@ -32,6 +32,7 @@ from conversations_async import (
     __version__,
 )
 from conversations_async.connections import OwnConnections, Pool
+from conversations_async.transport import attempt
 
 from .conftest import ACCOUNT_SID, AUTH_TOKEN, CONVERSATION
 from .servers import DROP, HANG, Scripted, answer
@@ -191,7 +192,7 @@ async def test_the_total_time_bounds_an_attempt() -> None:
 
 async def test_the_wait_for_a_connection_counts() -> None:
     """The time allowed to an attempt includes the wait for a free connection."""
-    options = {"max_connections": 1, "timeout": 0.1, "retry": RetryPolicy(max_attempts=1)}
+    options = {"max_connections": 1, "timeout": 0.4, "retry": RetryPolicy(max_attempts=1)}
     async with Scripted.of([HANG]) as server, connect(server, **options) as client:
         calls = (client.conversations.fetch(CONVERSATION) for _ in range(3))
         results = await asyncio.gather(*calls, return_exceptions=True)
@@ -202,7 +203,7 @@ async def test_the_wait_for_a_connection_counts() -> None:
 
 async def test_a_write_that_waited_in_vain_for_a_connection_is_repeated() -> None:
     """Nothing was sent, so nothing can have been created: the policy may try again."""
-    options = {"max_connections": 1, "timeout": 0.1, "retry": RetryPolicy(max_attempts=2, base_delay=0)}
+    options = {"max_connections": 1, "timeout": 0.4, "retry": RetryPolicy(max_attempts=2, base_delay=0)}
     async with Scripted.of([HANG, CREATED]) as server, connect(server, **options) as client:
         first = asyncio.create_task(client.conversations.create(friendly_name="first"))
         await server.arrived.wait()
@@ -448,18 +449,63 @@ async def test_a_cancelled_call_is_cancelled_even_while_the_client_closes() -> N
             await call
 
 
+async def test_closing_while_an_answer_is_read_ends_the_attempts(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing is tried again by a closed client, and what came last is told."""
+
+    async def last(pool: Pool, *arguments: Any, **options: Any) -> Any:
+        pool.end()
+        return await attempt(pool, *arguments, **options)
+
+    async with Scripted.of([answer(503, headers={"Retry-After": "20"})]) as server, connect(server) as client:
+        pool = await client._session._connections.pool()
+        monkeypatch.setattr(Pool, "wait", lambda *_: asyncio.timeout(5))
+        monkeypatch.setattr("conversations_async.session.attempt", last)
+        with pytest.raises(ServerError) as caught:
+            await client.conversations.fetch(CONVERSATION)
+    assert pool.closed
+    assert (caught.value.attempts, len(server.requests)) == (1, 1)
+    assert "follows" not in caplog.text
+
+
+async def test_nothing_is_waited_for_in_a_closed_pool() -> None:
+    """A pause that begins after the end ends at once."""
+    async with aiohttp.ClientSession() as session:
+        pool = Pool(session)
+        pool.end()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(5), pool.wait(1000):
+                await asyncio.Event().wait()
+
+
+async def test_who_waits_for_a_connection_of_a_session_that_its_owner_closes() -> None:
+    """Aiohttp cancels them; they get an error all the same, and so do not look as if somebody had."""
+    async with Scripted.of([HANG]) as server:
+        session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1))
+        client = connect(server, session=session, retry=RetryPolicy(max_attempts=1))
+        calls = [asyncio.create_task(client.conversations.fetch(CONVERSATION)) for _ in range(3)]
+        await server.arrived.wait()
+        calls[2].cancel()
+        await session.close()
+        with pytest.raises(TransportError, match="the client was closed meanwhile"):
+            await asyncio.wait_for(calls[1], 5)
+        with pytest.raises(asyncio.CancelledError):
+            await calls[2]
+        calls[0].cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+
+
 async def test_closing_leaves_alone_what_times_out_at_the_same_moment() -> None:
     """A wait whose time is up while the client closes ends as it would have."""
     async with aiohttp.ClientSession() as session:
         pool = Pool(session)
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0) as wait:
-                pool.waits.add(wait)
+            async with pool.wait(0):
                 try:
                     await asyncio.sleep(5)
                 finally:
                     pool.end()
-        assert wait.expired()
         assert pool.closed
 
 
