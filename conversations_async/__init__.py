@@ -11,6 +11,9 @@
 ``conversations_async.emulator`` is the API on this machine, for tests.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from ._version import __version__
 from .client import ConversationsClient, Scope, ServiceScope
 from .errors import (
@@ -89,6 +92,17 @@ from .resources.webhooks import (
 from .retry import RetryPolicy
 from .session import SessionManager
 from .upload import UploadSource
+
+if TYPE_CHECKING:
+    from . import chat as chat
+else:  # which type checkers do not see: they would believe that every name is there
+
+    def __getattr__(name: str) -> object:
+        """Import the legacy API when it is asked for, which few programs do."""
+        if name == "chat":
+            return import_module(".chat", __name__)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)
+
 
 __all__ = [
     "APIError",

@@ -1,7 +1,8 @@
 """How wire values become Python values and back; nothing else in the package knows.
 
-In: JSON bytes → attrs classes, by one cattrs converter. It is lenient about fields that are added, missing
-or null, and strict about what cannot be understood. Out: Python values → form fields, query fields, headers.
+In: JSON bytes → attrs classes, by the hooks of one cattrs converter, which leave nearly all of it to msgspec.
+They are lenient about fields that are added, missing or null, and strict about what cannot be understood.
+Out: Python values → form fields, query fields, headers.
 """
 
 from __future__ import annotations
@@ -203,7 +204,7 @@ _first_time = Lock()
 
 
 @_converter.register_structure_hook_factory(attrs.has)
-def _model(cls: type[Any]) -> Callable[[Any, Any], Any]:
+def _structure_model(cls: type[Any]) -> Callable[[Any, Any], Any]:
     """Build a model from the bytes of JSON or, where these are read already, from an object.
 
     msgspec does so in one pass; what it refuses is read field by field. That takes more: null in a mapping,
@@ -230,14 +231,14 @@ def _model(cls: type[Any]) -> Callable[[Any, Any], Any]:
 
 
 @_converter.register_unstructure_hook_factory(attrs.has)
-def _fields(cls: type[Any]) -> Callable[[Any], Any]:
+def _unstructure_model(cls: type[Any]) -> Callable[[Any], Any]:
     names: dict[str, Any] = {name: override(rename=wire) for wire, name in _wire_names(cls).items()}
     unstructure = make_dict_unstructure_fn(cls, _converter, **names)
     return _spreading(unstructure) if "extra" in attrs.fields_dict(cls) else unstructure
 
 
 @_converter.register_structure_hook_factory(is_mapping)
-def _mapping(cls: type[Any]) -> Callable[[Any, Any], Any]:
+def _structure_mapping(cls: type[Any]) -> Callable[[Any, Any], Any]:
     inner, (_, kind) = mapping_structure_factory(cls, _converter), get_args(cls)
 
     def without_null(value: dict[str, Any], _: Any) -> Any:
@@ -247,12 +248,12 @@ def _mapping(cls: type[Any]) -> Callable[[Any, Any], Any]:
 
 
 @_converter.register_structure_hook_factory(_made_of(tuple))
-def _items(cls: type[Any]) -> Callable[[Any, Any], Any]:
+def _structure_tuple(cls: type[Any]) -> Callable[[Any, Any], Any]:
     return _container(list, homogenous_tuple_structure_factory(cls, _converter))
 
 
 @_converter.register_structure_hook_factory(_made_of(list))
-def _list(cls: type[Any]) -> Callable[[Any, Any], Any]:
+def _structure_list(cls: type[Any]) -> Callable[[Any, Any], Any]:
     return _container(list, list_structure_factory(cls, _converter))
 
 
@@ -280,8 +281,8 @@ def decode(response: Response, model: type[T]) -> T:
     Raises:
         DecodeError: It is no JSON, or not of that shape; the error names the model and the field.
     """
-    with suppress(Exception):  # whatever it is, it is met again below, with its reason
-        return _converter.structure(response.body, model)
+    with suppress(Exception):  # whatever is wrong, the slower way below tells where
+        return _converter.structure(response.body, model)  # from bytes, in one pass
     value: T = _structured(response, _load(response, model.__name__), model, model.__name__)
     return value
 
@@ -312,7 +313,7 @@ def decode_page(response: Response, model: type[T], key: str) -> tuple[list[T], 
     Raises:
         DecodeError: As ``decode``.
     """
-    with suppress(Exception):  # whatever it is, it is met again below
+    with suppress(Exception):  # whatever is wrong, the slower way below tells where
         page = _converter.structure(response.body, _page_of(model, key))  # type: ignore[arg-type]  # classes are hashable
         if page.meta.key == key:
             return getattr(page, key), page.meta

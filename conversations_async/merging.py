@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable
 from contextlib import AsyncExitStack, aclosing
-from inspect import iscoroutinefunction
+from functools import partial
+from inspect import isawaitable, iscoroutinefunction
 from traceback import clear_frames
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from weakref import WeakSet
 
 from ._checks import check_whole
 from .errors import MergeError
-from .pagination import Stream
+from .pagination import Page, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+
+    OnError = Callable[[Stream[Any] | None, Exception], None] | None
 
 T = TypeVar("T")
 
@@ -23,24 +27,31 @@ def merge_streams(
     streams: Iterable[Stream[T]] | AsyncIterable[Stream[T]],
     *,
     concurrency: int = 10,
-    on_error: Callable[[Stream[Any] | None, Exception], None] | None = None,
-) -> AsyncGenerator[T]:
-    """Yield the items of many streams, of which ``concurrency`` are read at a time.
+    on_error: OnError = None,
+) -> Stream[T]:
+    """Make one stream of many, of which ``concurrency`` are read at a time.
 
-    The items of one stream come in its order, and the streams take turns, a page each. A page is consumed
-    when the item after its last one is asked for. Only then does its stream go on, and only when the last
-    page of a stream is consumed is the next stream taken. So a consumer that is slow, or stops, has at the
-    most ``concurrency * (1 + read_ahead)`` pages read or requested and not consumed, besides what ``streams``
-    itself reads ahead.
+    Pages are handed on as they arrive: the items of one stream come in its order, those of different streams
+    in none. A slow stream does not hold up the others; all wait for a slow consumer. A page is consumed when
+    the item after its last one, or the next page, is asked for. Only then does its stream go on, and only
+    when the last page of a stream is consumed is the next stream taken. So a consumer that is slow, or stops,
+    has at the most ``concurrency * (1 + read_ahead)`` pages read or requested and not consumed, besides what
+    ``streams`` itself reads ahead.
 
-    Each open stream has one request on its way at a time. Where these are more than the client's
-    ``max_connections``, some wait for a connection, and that counts against its ``timeout``.
+    Each open stream has one request on its way at a time. Beyond the number of requests that the account may
+    make at a time, the API answers 429 (20429), and streams fail when their attempts are used up. Beyond the
+    client's ``max_connections``, requests wait for a connection, and that counts against its ``timeout``.
 
-    Whoever stops early (``break``, ``aclose()``, cancellation) leaves no task and no connection behind: the
-    streams that are open are closed, and so is ``streams`` if it is a generator, once an item was asked for.
+    Whoever stops early leaves no task and no connection behind, as with any stream: the streams that are open
+    are closed, and so is ``streams`` if it is a generator, once an item was asked for. What failed until then
+    is told only to ``on_error``.
+
+    mypy does not find the union of several kinds of streams by itself; annotate the list:
+    ``streams: list[Stream[Message | Receipt]] = […]``.
 
     Args:
-        streams: The streams: a list, say, or an asynchronous generator. The same one may come twice.
+        streams: The streams: a list, say, or an asynchronous generator, which can be read only once. The same
+            one may come twice.
         concurrency: How many streams are open at a time, at least 1.
         on_error: Called with a stream that failed, and its error, after the items that were read of it; the
             others go on. The stream is None where ``streams`` itself failed, which ends only itself. What
@@ -48,7 +59,8 @@ def merge_streams(
             end.
 
     Raises:
-        MergeError: After the last item: a stream, or ``streams`` itself, failed, and ``on_error`` is None.
+        MergeError: After the last item: a stream, or ``streams`` itself, failed, and ``on_error`` is None. It
+            holds whatever exceptions they raised.
         ValueError: An argument is out of range, or no such thing (raised by the call); or ``streams`` gave
             what is no stream (raised as soon as it comes, and everything ends).
     """
@@ -58,39 +70,53 @@ def merge_streams(
         raise ValueError(f"streams must be an iterable, got a {type(streams).__name__}")  # noqa: TRY004  # the contract
     check_whole("concurrency", concurrency, 1)
     if on_error is not None and (not callable(on_error) or iscoroutinefunction(on_error)):
-        raise ValueError("on_error must be a plain function, or None")
-    return _Merge(streams, concurrency, on_error).items()
+        raise ValueError("on_error must be a function of a stream and an error, and no coroutine function")
+    return _Merged(streams, concurrency, on_error)
+
+
+class _Merged(Stream[T]):
+    """The stream that others make; each iteration is a merge of its own."""
+
+    def __init__(
+        self, streams: Iterable[Stream[T]] | AsyncIterable[Stream[T]], concurrency: int, on_error: OnError
+    ) -> None:
+        self._merge = partial(_Merge[T], streams, concurrency, on_error)
+        self._open = WeakSet()
+
+    def __repr__(self) -> str:
+        return "<Stream of several>"
+
+    def pages(self) -> AsyncGenerator[Page[T]]:
+        """Yield page after page, of one stream and another; a cursor is for the list that its page is of."""
+        return self._opened(self._merge().pages())
 
 
 class _Merge(Generic[T]):
     """One merge: a task that takes streams, and for each open stream a task that reads it."""
 
     def __init__(
-        self,
-        streams: Iterable[Stream[T]] | AsyncIterable[Stream[T]],
-        concurrency: int,
-        on_error: Callable[[Stream[Any] | None, Exception], None] | None,
+        self, streams: Iterable[Stream[T]] | AsyncIterable[Stream[T]], concurrency: int, on_error: OnError
     ) -> None:
         self._streams = streams
         self._on_error = on_error
         self._places = asyncio.Semaphore(concurrency)
-        #: What the consumer is to see: a page, and what lets its stream go on; a task that ended; a mistake.
-        self._arrived = asyncio.Queue[tuple[list[T], asyncio.Event] | asyncio.Task[None] | ValueError]()
+        #: What the consumer is to see: a page, and what lets its stream go on; a task that ended; what is
+        #: wrong with ``streams``.
+        self._arrived = asyncio.Queue[tuple[Page[T], asyncio.Event] | asyncio.Task[None] | ValueError]()
         #: Tasks whose end the consumer has not seen, and the streams that they read.
         self._running: dict[asyncio.Task[None], Stream[T] | None] = {}
         self._ended = 0
         self._failed: list[tuple[Stream[Any] | None, Exception]] = []
 
-    async def items(self) -> AsyncGenerator[T]:
-        """Yield item after item, and leave nothing."""
+    async def pages(self) -> AsyncGenerator[Page[T]]:
+        """Yield page after page, and leave nothing."""
         self._start(self._take(), None)
         try:
             while self._running:
                 arrival = await self._arrived.get()
                 if isinstance(arrival, tuple):
-                    items, consumed = arrival
-                    for item in items:
-                        yield item
+                    page, consumed = arrival
+                    yield page
                     consumed.set()
                 else:
                     self._see(arrival)
@@ -125,7 +151,7 @@ class _Merge(Generic[T]):
         async with aclosing(stream.pages()) as pages:
             async for page in pages:
                 consumed = asyncio.Event()
-                self._arrived.put_nowait((page.items, consumed))
+                self._arrived.put_nowait((page, consumed))
                 await consumed.wait()
         self._places.release()
 
@@ -141,10 +167,13 @@ class _Merge(Generic[T]):
         if not isinstance(error, Exception):
             raise error
         if stream is not None:
-            # not before: a consumer that stops also stops the opening of streams that fail
+            # only now that the consumer has come so far: streams that fail are not opened without end
             self._places.release()
         if self._on_error is not None:
-            self._on_error(stream, error)
+            if isawaitable(self._on_error(stream, error)):
+                raise ValueError(
+                    "on_error must be a function of a stream and an error, and gave an awaitable"
+                )
             return
         if stream is not None:
             clear_frames(error.__traceback__)  # they hold a page, and errors may be many
@@ -155,7 +184,7 @@ class _Merge(Generic[T]):
         failed = sum(stream is not None for stream, _ in self._failed)
         what = [f"{failed} of {self._ended} streams failed"] if failed else []
         if failed < len(errors):
-            what.append(f"no more than {self._ended} streams could be taken")
+            what.append(f"the iterable of streams failed after {self._ended}")
         first = f"the first error is {type(errors[0]).__name__}: {errors[0]}"
         return MergeError(message=f"{' and '.join(what)}; {first}", exceptions=errors)
 

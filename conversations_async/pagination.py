@@ -54,19 +54,25 @@ class Stream(Generic[T_co]):
         read_ahead: int = 1,
         key: str,
     ) -> None:
-        self._read = read
+        self._read = read  # requests and decodes one page: Repository._read
         self._link = link
         self._limit = limit
         self._read_ahead = read_ahead
         self._key = key
         self._open: WeakSet[AsyncGenerator[Any]] = WeakSet()
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self._link.partition('?')[0]}>"
+
     def __aiter__(self) -> AsyncGenerator[T_co]:
         """Yield item after item, up to the limit."""
         return self._opened(self._items())
 
     def pages(self) -> AsyncGenerator[Page[T_co]]:
-        """Yield page after page; the last one is cut where the limit is reached, and so is its cursor."""
+        """Yield page after page; the last one is cut where the limit is reached, and so is its cursor.
+
+        Whoever stops early and keeps the generator under a name has to close it, or the stream.
+        """
         pages = self._follow()
         return self._opened(_ahead(pages, self._read_ahead) if self._read_ahead else pages)
 

@@ -21,5 +21,8 @@ class Place:
         self._session = session
         self._root = root
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} at {self._root}>"
+
     def _at(self, repository: type[R], path: str) -> R:
         return repository(self._session, self._product, f"{self._root}/{path}")

@@ -1,4 +1,4 @@
-"""What came back from one request, as a value: the session makes it, errors and models are read from it."""
+"""What came back from one request, as a value: an attempt makes it, errors and models are read from it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ REQUEST_ID: Final = "Twilio-Request-Id"
 
 @frozen(kw_only=True)
 class Response:
-    """An HTTP response whose body was read whole."""
+    """An HTTP response, whose body was read whole, or, in a download that succeeds, not at all."""
 
     method: str
     #: The path that was requested, without origin and query.

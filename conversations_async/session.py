@@ -1,7 +1,7 @@
 """The session manager: authenticates, and makes the attempts of a call.
 
-It sends bytes and returns a ``Response``; whether to try again is the policy's decision, and what an answer
-means is for others to say. One attempt is ``transport.attempt``.
+It sends bytes, and returns a ``Response`` or raises; whether to try again is the policy's decision, and what
+the body of an answer means is for others to say. One attempt is ``transport.attempt``.
 """
 
 from __future__ import annotations

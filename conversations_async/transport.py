@@ -196,7 +196,8 @@ def _failure(
             )
             reason = f"the source of the upload is at fault: {reason}"
         case aiohttp.ConnectionTimeoutError():
-            kind, reason = RequestTimeoutError, f"no connection within {seconds * 0.95:.3g} s"
+            kind = RequestTimeoutError
+            reason = f"no connection within {seconds * 0.95:.3g} s: all may be in use (max_connections)"
         case TimeoutError():
             kind = RequestTimeoutError
             missing = "nothing moved for" if call.streamed else "no whole answer within"

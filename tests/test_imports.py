@@ -16,9 +16,11 @@ import json, sys
 
 after = {}
 import conversations_async.pytest_plugin
+import conversations_async
 from conversations_async import ConversationsClient
 client = ConversationsClient("AC" + "0" * 32, "token").with_options(timeout=1)
 after["client"] = [*sys.modules]
+conversations_async.chat.Channel
 client.chat
 after["chat"] = [*sys.modules]
 print(json.dumps(after))
@@ -59,3 +61,9 @@ def test_every_public_name_is_there() -> None:
     assert all(hasattr(conversations_async, name) for name in names)
     contract = {"ConversationsClient", "Order", "RetryPolicy", "Page", "Stream", "ConversationsError"}
     assert contract <= set(names)
+
+
+def test_a_misspelt_name_says_so() -> None:
+    """It is the error that any module raises."""
+    with pytest.raises(AttributeError, match=r"^module 'conversations_async' has no attribute 'Odrer'"):
+        getattr(conversations_async, "Odrer")  # noqa: B009  # to type checkers it is an error

@@ -32,7 +32,7 @@ from .servers import Scripted, answer, page
 from .support import deterministic, is_one_line
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable
+    from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Generator, Iterable
 
 
 @frozen
@@ -152,7 +152,7 @@ async def memory() -> AsyncIterator[Memory]:
         yield memory
 
 
-async def listed(items: AsyncIterator[Item]) -> dict[str, list[int]]:
+async def listed(items: AsyncIterable[Item]) -> dict[str, list[int]]:
     """Read to the end: the indexes of each list's items, as they came."""
     found: dict[str, list[int]] = {}
     async for item in items:
@@ -300,7 +300,7 @@ async def test_nothing_happens_before_the_first_item_is_asked_for(memory: Memory
         yield memory.stream("x", 1)
 
     taken: list[int] = []
-    items = merge_streams(streams())
+    items = aiter(merge_streams(streams()))
     await settle()
     assert (taken, memory.requests) == ([], 0)
     await anext(items)
@@ -326,7 +326,7 @@ async def test_a_stream_is_taken_when_there_is_a_place(memory: Memory, concurren
             yield memory.stream(f"{number}", 2)
 
     taken: list[int] = []
-    async with aclosing(merge_streams(streams(), concurrency=concurrency)) as items:
+    async with aclosing(aiter(merge_streams(streams(), concurrency=concurrency))) as items:
         for asked in range(10):
             await anext(items)
             await settle()
@@ -340,7 +340,7 @@ async def test_whoever_is_slow_has_a_bounded_number_of_pages(
 ) -> None:
     """Of each open stream, one page and those read ahead; the next when an item beyond it is asked for."""
     streams = memory.streams(7, *[2] * 20, read_ahead=read_ahead)
-    async with aclosing(merge_streams(streams, concurrency=concurrency)) as items:
+    async with aclosing(aiter(merge_streams(streams, concurrency=concurrency))) as items:
         for asked in range(20):
             await anext(items)
             await settle()
@@ -356,7 +356,7 @@ async def test_streams_without_items_do_not_run_away(memory: Memory, *, failing:
         for number in count():
             yield memory.stream(f"{number}", 0, error=error() if failing else None)
 
-    async with aclosing(merge_streams(streams(), concurrency=3, on_error=lambda *_: None)) as items:
+    async with aclosing(aiter(merge_streams(streams(), concurrency=3, on_error=lambda *_: None))) as items:
         await anext(items)
         before = memory.requests
         await settle()
@@ -374,7 +374,7 @@ async def test_streams_without_items_do_not_run_away(memory: Memory, *, failing:
 async def test_one_that_fails_does_not_end_the_others(memory: Memory, at: int, read_ahead: int) -> None:
     """Its items that were read come first, those of the others come too, then the error does."""
     bad = memory.stream("bad", 1, 1, 1, error=error(), at=at, read_ahead=read_ahead)
-    items = merge_streams([bad, *memory.streams(4, 2, 2)], concurrency=2)
+    items = aiter(merge_streams([bad, *memory.streams(4, 2, 2)], concurrency=2))
     found = []
     with pytest.raises(MergeError) as caught:
         async for item in items:
@@ -444,7 +444,7 @@ async def test_streams_that_fail_to_come(memory: Memory, kind: Callable[[Any], A
             found.append(item)
     assert len(found) == 6
     assert caught.value.exceptions == (fault,)
-    text = "no more than 3 streams could be taken; the first error is NotFoundError: GET /v1/Conversations:"
+    text = "the iterable of streams failed after 3; the first error is NotFoundError: GET /v1/Conversations:"
     assert str(caught.value).startswith(text)
 
 
@@ -468,7 +468,7 @@ async def test_streams_that_fail_in_both_ways(memory: Memory) -> None:
         raise ValueError("who knows")
 
     with pytest.raises(
-        MergeError, match=r"^1 of 2 streams failed and no more than 2 streams could be taken; "
+        MergeError, match=r"^1 of 2 streams failed and the iterable of streams failed after 2; "
     ):
         await listed(merge_streams(streams()))
 
@@ -551,7 +551,9 @@ async def _waits(*_: object) -> None:
 @pytest.mark.parametrize("on_error", [5, "log", _waits], ids=repr)
 def test_an_on_error_that_cannot_be_called(on_error: Any) -> None:
     """It has to be a function that does its work when it is called; nobody would await its coroutine."""
-    with pytest.raises(ValueError, match=r"^on_error must be a plain function, or None$"):
+    with pytest.raises(
+        ValueError, match=r"^on_error must be a function of a stream and an error, and no coroutine function$"
+    ):
         merge_streams([], on_error=on_error)
 
 
@@ -613,11 +615,31 @@ async def test_break_leaves_nothing(memory: Memory, kind: Callable[[Source], Any
     assert (memory.open, source.ended) == (0, ["closed"])
 
 
+async def test_break_leaves_nothing_though_the_merge_has_a_name(memory: Memory) -> None:
+    """A merge is a stream: each loop over it is one of its own, and ends with the loop."""
+    before = others()
+    merged = merge_streams(memory.streams(3, 1, 1), concurrency=2)
+    for _ in range(3):
+        async for _ in merged:
+            break
+        await settle()
+        assert (memory.open, others()) == (0, before)
+    assert len(await merged.list()) == 6
+    assert repr(merged) == "<Stream of several>"
+
+
+async def test_a_merge_gives_pages_too(memory: Memory) -> None:
+    """The pages of all streams come as they are, and may be merged once more."""
+    merged = merge_streams(memory.streams(3, 2, 1))
+    assert sorted([len(page.items) async for page in merged.pages()]) == [1, 1, 1, 2, 2, 2]
+    assert len(await merge_streams([merged, memory.stream("x", 1)]).list()) == 10
+
+
 @pytest.mark.parametrize("kind", SOURCES.values(), ids=SOURCES)
 async def test_closing_waits_until_all_is_closed(memory: Memory, kind: Callable[[Source], Any]) -> None:
     """When ``aclose`` returns, the streams and their source are closed, and no task is left."""
     source, before = Source(memory.streams(9, *[1] * 9)), others()
-    items = merge_streams(kind(source), concurrency=3)
+    items = aiter(merge_streams(kind(source), concurrency=3))
     await anext(items)
     await settle()
     await items.aclose()
@@ -639,7 +661,7 @@ async def test_an_error_of_the_consumer_leaves_nothing(memory: Memory) -> None:
     """An error in the loop's body comes through as it is."""
     before = others()
     with pytest.raises(ZeroDivisionError):
-        async with aclosing(merge_streams(memory.streams(9, 1, 1))) as items:
+        async with aclosing(aiter(merge_streams(memory.streams(9, 1, 1)))) as items:
             async for _ in items:
                 raise ZeroDivisionError
     assert others() == before
@@ -651,7 +673,7 @@ async def test_an_error_that_nobody_comes_to_see_is_not_reported(memory: Memory)
         memory.stream("good", 1, 1),
         *[memory.stream(f"{n}", 1, error=error(), turns=3) for n in range(5)],
     ]
-    items = merge_streams(streams)
+    items = aiter(merge_streams(streams))
     await anext(items)
     await settle()
     await items.aclose()
@@ -663,7 +685,7 @@ def test_a_loop_that_ends_leaves_nothing() -> None:
     source = Source(memory.streams(9, *[1] * 9))
 
     async def forget() -> None:
-        kept.append(merge_streams(source.later(), concurrency=3))
+        kept.append(aiter(merge_streams(source.later(), concurrency=3)))
         await anext(kept[0])
         await settle()
         assert memory.open == 3
@@ -688,7 +710,7 @@ async def test_cancellation_at_every_step(
         told: list[object] = []
         on_error = (lambda *args: told.append(args)) if reported else None
         try:
-            async with aclosing(merge_streams(source, concurrency=2, on_error=on_error)) as items:
+            async with aclosing(aiter(merge_streams(source, concurrency=2, on_error=on_error))) as items:
                 async for _ in items:
                     await asyncio.sleep(0)
         except MergeError as caught:
@@ -718,13 +740,21 @@ async def test_cancellation_at_every_step(
     assert steps > 30
 
 
+async def test_an_awaitable_is_not_lost(memory: Memory) -> None:
+    """An ``on_error`` that turns out to be asynchronous is refused, and does not swallow errors."""
+    given: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    lying: Any = lambda *_: given  # noqa: E731  # type checkers would refuse it
+    with pytest.raises(ValueError, match="gave an awaitable"):
+        await merge_streams([memory.stream("bad", 1, error=error())], on_error=lying).list()
+
+
 @pytest.mark.parametrize("asynchronous", [False, True])
 async def test_closing_at_every_item(memory: Memory, *, asynchronous: bool) -> None:
     """Wherever its consumer stops, the merge leaves nothing, and what came was in order."""
     before = others()
     for wanted in range(1, 14):
         streams = memory.streams(4, 1, 0, 2)
-        items = merge_streams(later(streams) if asynchronous else streams, concurrency=2)
+        items = aiter(merge_streams(later(streams) if asynchronous else streams, concurrency=2))
         found: dict[str, list[int]] = {}
         for _ in range(min(wanted, 12)):
             item = await anext(items)
@@ -834,7 +864,7 @@ def test_nothing_is_lost_and_nothing_runs_away(
 
     async def consume() -> tuple[dict[str, list[int]], list[Exception]]:
         source = later(streams()) if asynchronous else streams()
-        items = merge_streams(source, concurrency=concurrency, on_error=on_error if reported else None)
+        items = aiter(merge_streams(source, concurrency=concurrency, on_error=on_error if reported else None))
         waiting = concurrency * max((1 + plan.read_ahead for plan in plans), default=0)
         without_items = sum(plan.sizes.count(0) + plan.fails for plan in plans)
         async with nothing_left(memory):

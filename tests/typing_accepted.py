@@ -261,11 +261,13 @@ def merged(client: ConversationsClient, texts: Stream[Message], people: Stream[P
 
     def report(stream: Stream[Message] | None, error: Exception) -> None: ...
 
-    assert_type(merge_streams([texts, texts]), AsyncGenerator[Message, None])
-    assert_type(merge_streams({texts: "a"}, concurrency=3, on_error=report), AsyncGenerator[Message, None])
-    _: AsyncGenerator[Message | Participant] = merge_streams([texts, people])
+    assert_type(merge_streams([texts, texts]), Stream[Message])
+    assert_type(merge_streams({texts: "a"}, concurrency=3, on_error=report), Stream[Message])
+    _: Stream[Message | Participant] = merge_streams([texts, people])
+    both: list[Stream[Message | Participant]] = [texts, people]
+    assert_type(merge_streams(both), Stream[Message | Participant])
     every = (client.messages(found.sid).stream() async for found in client.conversations.stream())
-    assert_type(merge_streams(every, on_error=None), AsyncGenerator[Message, None])
+    assert_type(merge_streams(every, on_error=None), Stream[Message])
 
 
 def models(conversation: Conversation, message: Message, participant: Participant, receipt: Receipt) -> None:

@@ -42,7 +42,7 @@ class DeliverySummary:
 
 @frozen(kw_only=True)
 class Media:
-    """A file that is attached to a message, as far as the message tells; see ``MediaFile``."""
+    """What a message says of a file; ``service.media.fetch(media.sid)`` gives the whole ``MediaFile``."""
 
     sid: str
     #: In bytes.
