@@ -242,14 +242,19 @@ SIZES: Final = {
 def main(arguments: Sequence[str]) -> dict[str, Result]:
     """Run the benchmarks that the arguments name, or all, and draw what was measured of ``stream``."""
     parser = command("client", str(__doc__), BENCHMARKS, SIZES)
-    default = Path(__file__).with_name("chart.svg")
-    parser.add_argument("--chart", type=Path, default=default, help="where the chart of 'stream' goes")
+    usual = Path(__file__).with_name("chart.svg")
+    parser.add_argument(
+        "--chart", type=Path, help="where the chart of 'stream' goes; if all is run, benchmarks/chart.svg"
+    )
     chosen = parser.parse_args(arguments)
+    target = chosen.chart or (None if chosen.which else usual)
+    if target and (target.is_dir() or not target.parent.is_dir()):
+        parser.error(f"--chart must name a file in a folder that is there, and is {target}")
     ran_on = machine(*LIBRARIES)
     results = run(parser, chosen, BENCHMARKS, ran_on)
-    if "stream" in results:
+    if target and "stream" in results:
         drawn = chart.draw(results["stream"].figures, NAMES, PAGE_SIZES, ran_on)
-        chosen.chart.write_text(drawn, encoding="utf-8")
+        target.write_text(drawn, encoding="utf-8")
     return results
 
 

@@ -62,8 +62,16 @@ def command(
     parser.add_argument("which", nargs="*", metavar="WHICH", help=", ".join(benchmarks))
     for size, default in sizes.items():
         option = f"--{size.replace('_', '-')}"
-        parser.add_argument(option, type=int, default=default, help=f"default: {default:,}")
+        users = ", ".join(one for one, benchmark in benchmarks.items() if size in benchmark.sizes)
+        parser.add_argument(option, type=_size, default=default, help=f"of {users}; default: {default:,}")
     return parser
+
+
+def _size(text: str) -> int:
+    size = int(text)
+    if size < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, and is {text}")
+    return size
 
 
 def run(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary, WeakSet
 
 import aiohttp
 from attrs import define, field
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Awaitable
     from types import TracebackType
 
 #: Seconds; a longer one meets more connections that the other side has closed already.
@@ -90,19 +90,19 @@ class Wait:
         self._pool = pool
         self._timeout = asyncio.timeout(seconds)
 
-    async def __aenter__(self) -> Self:
+    # no coroutines of their own: every request passes here
+    def __aenter__(self) -> Awaitable[asyncio.Timeout]:
         self._pool._waits.add(self._timeout)  # noqa: SLF001  # the two are one
-        await self._timeout.__aenter__()
-        return self
+        return self._timeout.__aenter__()
 
-    async def __aexit__(
+    def __aexit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         traceback: TracebackType | None,
-    ) -> None:
+    ) -> Awaitable[None]:
         self._pool._waits.discard(self._timeout)  # noqa: SLF001  # likewise
-        await self._timeout.__aexit__(kind, error, traceback)
+        return self._timeout.__aexit__(kind, error, traceback)
 
     def extend(self, seconds: float) -> None:
         """Wait so many seconds from now, unless the pool has ended."""

@@ -370,7 +370,8 @@ def encode_fields(fields: Mapping[str, object]) -> str:
     Raises:
         ValueError: A value cannot be sent; the message names its field.
     """
-    return urlencode([(name, text) for name, value in fields.items() for text in _texts(name, value)])
+    given = ((name, value) for name, value in fields.items() if value is not None)
+    return urlencode([(name, text) for name, value in given for text in _texts(name, value)])
 
 
 def _texts(name: str, value: object) -> Iterator[str]:
@@ -379,7 +380,7 @@ def _texts(name: str, value: object) -> Iterator[str]:
             # the wire cannot tell it from None: whoever means "none of them" would get all
             raise ValueError(f"{_argument(name)} must not be an empty list")
         yield from (_text(name, item) for item in value)
-    elif value is not None:
+    else:
         yield _text(name, value)
 
 

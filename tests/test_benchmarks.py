@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import shutil
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
@@ -13,7 +14,7 @@ import aiohttp
 import attrs
 import pytest
 
-from benchmarks import chart, client, emulator, pages, stopwatch
+from benchmarks import chart, client, emulator, instructions, pages, portions, stopwatch
 from benchmarks.implementations import AUTHOR, BODY, KINDS, Bare, Implementation, Ours, Tally
 from benchmarks.loopback import ACCOUNT_SID, AUTH_TOKEN, connected, saturate
 from benchmarks.report import Result, machine
@@ -23,6 +24,7 @@ from conversations_async.emulator import Emulator
 from .servers import Scripted, answer, page
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 #: The official client still uses what aiohttp 3.14 deprecates; that is no concern of this project.
@@ -42,6 +44,8 @@ TINY_CLIENT = (
     *("--slow-rounds=1", "--latency-pages=2", "--latency-ms=1"),
     *("--long=2000", "--imports=1", "--items=2000", "--streams=3", "--stream-pages=2"),
 )
+
+TINY_INSTRUCTIONS = ("--calls=2", "--messages=100", "--operations=2")
 
 #: How many event loops there are to compare.
 LOOPS = len(client.LOOPS)
@@ -75,6 +79,14 @@ CLIENT = {
     "generator": {"items": 2 * 4 * 2 * 2000},
     # two rounds of four implementations in each loop
     "loops": {"pages": 2 * 4 * 20 * LOOPS, "fetches": 2 * 4 * (3 + 5) * LOOPS},
+}
+#: Each portion is done, and once more twice as often.
+INSTRUCTIONS = {
+    "fetch": {"fetches": 5 * (2 + 4)},
+    # by 50 and by 1,000 a page
+    "stream": {"pages": 5 * (2 + 4) + 5 * (1 + 2)},
+    "layers": {"fetches": 4 * (2 + 4)},
+    "parts": {"parts": 12, "requests": 0},
 }
 
 
@@ -116,14 +128,124 @@ def test_no_benchmark_is_left_out() -> None:
     """Every benchmark that there is runs here."""
     assert set(client.BENCHMARKS) == set(CLIENT)
     assert set(emulator.BENCHMARKS) == set(EMULATOR)
+    assert set(instructions.BENCHMARKS) == set(INSTRUCTIONS)
 
 
-@pytest.mark.parametrize("module", [client, emulator])
+@pytest.mark.parametrize("module", [client, emulator, instructions])
 def test_a_benchmark_that_is_not_there(module: Any, capsys: pytest.CaptureFixture[str]) -> None:
     """A benchmark that there is not is refused with the names of those that there are."""
     with pytest.raises(SystemExit):
         module.main(("speed",))
     assert f"there is no speed; there are {', '.join(module.BENCHMARKS)}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", INSTRUCTIONS)
+def test_instructions_are_the_difference_of_two_counts(
+    name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each portion is done so often, and twice as often; what both have in common is in no figure."""
+
+    def count(program: Sequence[str], _: float) -> int:
+        assert program[:2] == ("-m", "benchmarks.portions")
+        portions.main(program[2:])
+        return 1_000_000 + 7000 * int(program[4])
+
+    monkeypatch.setattr(instructions, "valgrind", lambda: "valgrind")
+    monkeypatch.setattr(instructions, "count", count)
+    results = instructions.main((name, *TINY_INSTRUCTIONS))
+    assert {name: result.counts for name, result in results.items()} == {name: INSTRUCTIONS[name]}
+    # of a stream, those of a page are shown for each of its messages
+    assert set(results[name].figures.values()) == ({140, 7} if name == "stream" else {7000})
+    looks_right(results[name], capsys.readouterr().out)
+
+
+def test_layers_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of each layer it is said how much it adds to the one inside it."""
+    figures = dict(zip(portions.TABLES["layers"], (300_000.0, 360_000.0, 380_000.0, 379_000.0), strict=True))
+    monkeypatch.setattr(instructions, "measure", lambda *_: (figures, {"fetches": 0}))
+    table = instructions.layers(calls=1, seconds=1).table
+    assert [row[1:] for row in table[1:]] == [
+        ["300,000", ""],
+        ["360,000", "+60,000"],
+        ["380,000", "+20,000"],
+        ["379,000", "-1,000"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("argument", "said"),
+    [
+        ("--rounds=0", "argument --rounds: must be at least 1, and is 0"),
+        ("--messages=-5", "argument --messages: must be at least 1, and is -5"),
+        ("--chart=/nowhere/chart.svg", "--chart must name a file in a folder that is there"),
+        ("--chart=/", "--chart must name a file in a folder that is there"),
+    ],
+)
+def test_a_size_or_place_that_makes_no_sense(
+    argument: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is refused before anything is measured."""
+    with pytest.raises(SystemExit):
+        client.main(("stream", argument))
+    printed = capsys.readouterr()
+    assert said in printed.err
+    assert printed.out == ""
+
+
+def test_instructions_need_valgrind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where there is no valgrind, the command says so and fails, and prints no table."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SystemExit, match="there is no such program here: install valgrind"):
+        instructions.main(("parts", *TINY_INSTRUCTIONS))
+    assert "###" not in capsys.readouterr().out
+
+
+def test_a_count_is_read_from_what_callgrind_prints() -> None:
+    """The count is the one that callgrind has collected; where there is none, what it said is shown."""
+    said = "==7== Events    : Ir\n==7== Collected : 134202375\n==7==\n==7== I   refs:      134,202,375\n"
+    assert instructions.collected(said) == 134_202_375
+    with pytest.raises(RuntimeError, match=r"no count:\n==7== Events    : Ir$"):
+        instructions.collected(said.partition("\n")[0])
+
+
+@pytest.fixture
+def counter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put a program in the place of valgrind: it takes the same options, and does not count."""
+    program = tmp_path / "valgrind"
+    program.write_text(
+        "#!/bin/sh\nshift 2\necho '==7== Collected : 12345' >&2\nexec \"$@\"\n", encoding="utf-8"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+
+
+def test_a_process_that_fails_is_no_figure(counter: None) -> None:
+    """A process that fails, or is not done in time, is an error that says what it said last."""
+    assert instructions.count(("-m", "benchmarks.portions", "parts", "`Call`", "2", ""), 60) == 12345
+    with pytest.raises(
+        RuntimeError, match=r"(?s)^-m benchmarks.portions parts speed 2 .* status 1:\n.*KeyError"
+    ):
+        instructions.count(("-m", "benchmarks.portions", "parts", "speed", "2", ""), 60)
+    with pytest.raises(RuntimeError, match=r"sleep\(60\) was not done within 0.1 s"):
+        instructions.count(("-c", "import time; time.sleep(60)"), 0.1)
+
+
+def test_processes_are_alike(counter: None) -> None:
+    """What is counted hashes strings as any other does, and leaves no byte code behind."""
+    check = "import os, sys; assert os.environ['PYTHONHASHSEED'] == '0' and sys.dont_write_bytecode"
+    assert instructions.count(("-c", check), 60) == 12345
+
+
+@pytest.mark.skipif(shutil.which("valgrind") is None, reason="there is no valgrind here")
+def test_valgrind_counts() -> None:
+    """Under valgrind, start-up drops out, and an empty loop takes a few instructions each time."""
+    size = 100_000
+    once, twice = (
+        instructions.count(("-S", "-c", f"for _ in range({n}): pass"), 60) for n in (size, 2 * size)
+    )
+    assert 1 < instructions.each(once, twice, size) < 500
 
 
 def test_the_machine_is_named() -> None:
