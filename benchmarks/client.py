@@ -247,6 +247,8 @@ def main(arguments: Sequence[str]) -> dict[str, Result]:
         "--chart", type=Path, help="where the chart of 'stream' goes; if all is run, benchmarks/chart.svg"
     )
     chosen = parser.parse_args(arguments)
+    if chosen.chart and chosen.which and "stream" not in chosen.which:
+        parser.error("--chart needs stream")
     target = chosen.chart or (None if chosen.which else usual)
     if target and (target.is_dir() or not target.parent.is_dir()):
         parser.error(f"--chart must name a file in a folder that is there, and is {target}")

@@ -61,7 +61,7 @@ def paging(*, messages: int, page_size: int) -> Result:
             counts[f"{order} pages"] = len(targets)
             walks[order] = seconds
             # The last page may be a short one.
-            chosen += [targets[0], targets[len(targets) // 2], targets[-2]]
+            chosen += [targets[0], targets[len(targets) // 2], targets[max(len(targets) - 2, 0)]]
         medians = iter(_alternate(line, chosen))
         for order, seconds in walks.items():
             first, middle, last = (next(medians) for _ in range(3))

@@ -14,7 +14,6 @@ from typing import Final
 import aiohttp
 import msgspec
 from attrs import frozen
-from multidict import CIMultiDict
 from yarl import URL
 
 from conversations_async import Message
@@ -198,7 +197,7 @@ def own_link() -> Callable[[], object]:
 
 def a_call() -> Callable[[], object]:
     """Make the value of a call."""
-    url, headers = URL(_SERVER.origin) / "v1", CIMultiDict({"Accept": "application/json"})
+    url, headers = URL(_SERVER.origin) / "v1", {"Accept": "application/json"}
     return lambda: Call(method="GET", url=url, path=url.raw_path, headers=headers, data=None)
 
 

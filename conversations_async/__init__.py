@@ -95,13 +95,13 @@ from .upload import UploadSource
 
 if TYPE_CHECKING:
     from . import chat as chat
-else:  # which type checkers do not see: they would believe that every name is there
+else:  # hidden from type checkers: to them a module's ``__getattr__`` means that every name exists
 
     def __getattr__(name: str) -> object:
         """Import the legacy API when it is asked for, which few programs do."""
         if name == "chat":
             return import_module(".chat", __name__)
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 __all__ = [

@@ -60,7 +60,7 @@ class Pool:
     """A session, and all waiting for what happens in it."""
 
     session: aiohttp.ClientSession
-    _waits: set[asyncio.Timeout] = field(factory=set, init=False)
+    waits: set[asyncio.Timeout] = field(factory=set, init=False)
     _ended: bool = field(default=False, init=False)
 
     @property
@@ -69,20 +69,20 @@ class Pool:
         return self._ended or self.session.closed
 
     def wait(self, seconds: float) -> Wait:
-        """Bound what is awaited within ``async with``, which raises ``TimeoutError`` as soon as this ends."""
+        """Bound what is awaited in ``async with``: ``TimeoutError`` after so many seconds, or at the end."""
         return Wait(self, 0 if self.closed else seconds)
 
     def end(self) -> None:
         """Let all waiting time out now, and allow no other."""
         self._ended = True
         now = asyncio.get_running_loop().time()
-        for wait in self._waits:
+        for wait in self.waits:
             if not wait.expired():  # one whose time is up in this moment cannot be moved
                 wait.reschedule(now)
 
 
 class Wait:
-    """``asyncio.timeout``, which the end of a pool brings forward."""
+    """``asyncio.timeout``, cut short when its pool ends."""
 
     __slots__ = ("_pool", "_timeout")
 
@@ -90,9 +90,9 @@ class Wait:
         self._pool = pool
         self._timeout = asyncio.timeout(seconds)
 
-    # no coroutines of their own: every request passes here
+    # no coroutines: these would be two more frames in every request
     def __aenter__(self) -> Awaitable[asyncio.Timeout]:
-        self._pool._waits.add(self._timeout)  # noqa: SLF001  # the two are one
+        self._pool.waits.add(self._timeout)
         return self._timeout.__aenter__()
 
     def __aexit__(
@@ -101,12 +101,12 @@ class Wait:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> Awaitable[None]:
-        self._pool._waits.discard(self._timeout)  # noqa: SLF001  # likewise
+        self._pool.waits.discard(self._timeout)
         return self._timeout.__aexit__(kind, error, traceback)
 
     def extend(self, seconds: float) -> None:
-        """Wait so many seconds from now, unless the pool has ended."""
-        if not self._pool.closed:
+        """Wait so many seconds from now, unless the pool has ended, or the time is up."""
+        if not (self._pool.closed or self._timeout.expired()):
             self._timeout.reschedule(asyncio.get_running_loop().time() + seconds)
 
 

@@ -160,19 +160,19 @@ def _wire_names(cls: type[Any]) -> dict[str, str]:
     return {name.rstrip("_"): name for name in attrs.fields_dict(attrs.resolve_types(cls)) if name != "extra"}
 
 
-def _arranges(cls: type[Any]) -> bool:
-    """Say whether a class renames fields, or has the field ``extra`` for what no other takes."""
+def _differs(cls: type[Any]) -> bool:
+    """Say whether an object's members differ from the fields: one is renamed, or ``extra`` takes the rest."""
     return _wire_names(cls).keys() != attrs.fields_dict(cls).keys()
 
 
-def _arranges_within(kind: Any) -> bool:
-    """Say whether a class that some field of a class, or part of a type, is made of does so."""
+def _differs_within(kind: Any) -> bool:
+    """Say so of any class that the fields of a class, or the parts of a type, are made of, at any depth."""
     parts = (
         [field.type for field in attrs.fields(attrs.resolve_types(kind))]
         if attrs.has(kind)
         else get_args(kind)
     )
-    return any((attrs.has(part) and _arranges(part)) or _arranges_within(part) for part in parts)
+    return any((attrs.has(part) and _differs(part)) or _differs_within(part) for part in parts)
 
 
 def _arrange(cls: type[Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:
@@ -199,7 +199,7 @@ def _spreading(unstructure: Callable[[Any], dict[str, Any]]) -> Callable[[Any], 
 
 
 _converter = Converter()
-#: msgspec describes a class to itself when it first meets it; a thread that met it meanwhile would crash.
+#: msgspec describes a class when it first meets it; a thread that used half of that would crash the process.
 _first_time = Lock()
 
 
@@ -211,9 +211,10 @@ def _structure_model(cls: type[Any]) -> Callable[[Any, Any], Any]:
     a flag that is text, unusual dates; and where something is wrong, it knows the path. What msgspec takes,
     the fields give the same. Of members that nobody reads it checks neither UTF-8 nor the range of numbers.
     """
-    by_field, arrange = make_dict_structure_fn(cls, _converter), _arrange(cls) if _arranges(cls) else None
-    with _first_time:
-        whole = None if _arranges_within(cls) else msgspec.json.Decoder(cls)
+    by_field = make_dict_structure_fn(cls, _converter)
+    arrange = _arrange(cls) if _differs(cls) else None
+    with _first_time:  # also where only ``convert`` is used below
+        whole = None if _differs_within(cls) else msgspec.json.Decoder(cls)
 
     def structure(value: Any, _: Any) -> Any:
         if type(value) is bytes:

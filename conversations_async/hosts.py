@@ -15,7 +15,7 @@ from yarl import URL
 #: 2026-04-28, so a region alone gets its own edge; us1 is where the public host leads anyway.
 _EDGES: Final = {"ie1": "dublin", "au1": "sydney", "jp1": "tokyo"}
 
-#: What follows an origin in a link, and needs no thought: path and query, without a fragment.
+#: Path and query as nearly all links have them: visible ASCII, no fragment; passed on as they are.
 _PATH: Final = re.compile(r"/[!\"$->@-~]*(\?[!\"$-~]+)?")
 
 

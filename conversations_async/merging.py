@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Iterator
 from contextlib import AsyncExitStack, aclosing
 from functools import partial
-from inspect import isawaitable, iscoroutinefunction
+from inspect import iscoroutine, iscoroutinefunction
 from traceback import clear_frames
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from weakref import WeakSet
@@ -18,7 +18,7 @@ from .pagination import Page, Stream
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    OnError = Callable[[Stream[Any] | None, Exception], None] | None
+    OnError = Callable[[Stream[Any] | None, Exception], None]
 
 T = TypeVar("T")
 
@@ -27,7 +27,7 @@ def merge_streams(
     streams: Iterable[Stream[T]] | AsyncIterable[Stream[T]],
     *,
     concurrency: int = 10,
-    on_error: OnError = None,
+    on_error: OnError | None = None,
 ) -> Stream[T]:
     """Make one stream of many, of which ``concurrency`` are read at a time.
 
@@ -36,7 +36,7 @@ def merge_streams(
     the item after its last one, or the next page, is asked for. Only then does its stream go on, and only
     when the last page of a stream is consumed is the next stream taken. So a consumer that is slow, or stops,
     has at the most ``concurrency * (1 + read_ahead)`` pages read or requested and not consumed, besides what
-    ``streams`` itself reads ahead.
+    ``streams`` itself reads ahead. A merge among ``streams`` has as many as its own bound allows.
 
     Each open stream has one request on its way at a time. Beyond the number of requests that the account may
     make at a time, the API answers 429 (20429), and streams fail when their attempts are used up. Beyond the
@@ -50,8 +50,8 @@ def merge_streams(
     ``streams: list[Stream[Message | Receipt]] = […]``.
 
     Args:
-        streams: The streams: a list, say, or an asynchronous generator, which can be read only once. The same
-            one may come twice.
+        streams: The streams: a list, say, or a generator, with which the merge can be read only once. The
+            same one may come twice.
         concurrency: How many streams are open at a time, at least 1.
         on_error: Called with a stream that failed, and its error, after the items that were read of it; the
             others go on. The stream is None where ``streams`` itself failed, which ends only itself. What
@@ -63,6 +63,7 @@ def merge_streams(
             holds whatever exceptions they raised.
         ValueError: An argument is out of range, or no such thing (raised by the call); or ``streams`` gave
             what is no stream (raised as soon as it comes, and everything ends).
+        RuntimeError: The merge is read again, and ``streams`` is a generator, or another iterator.
     """
     if isinstance(streams, Stream):
         raise ValueError("streams must be an iterable of streams, got one of them: use a list")  # noqa: TRY004  # the contract
@@ -78,9 +79,14 @@ class _Merged(Stream[T]):
     """The stream that others make; each iteration is a merge of its own."""
 
     def __init__(
-        self, streams: Iterable[Stream[T]] | AsyncIterable[Stream[T]], concurrency: int, on_error: OnError
+        self,
+        streams: Iterable[Stream[T]] | AsyncIterable[Stream[T]],
+        concurrency: int,
+        on_error: OnError | None,
     ) -> None:
-        self._merge = partial(_Merge[T], streams, concurrency, on_error)
+        self._merge = partial(_Merge, streams, concurrency, on_error)
+        self._once = isinstance(streams, Iterator | AsyncIterator)
+        self._begun = False
         self._open = WeakSet()
 
     def __repr__(self) -> str:
@@ -88,6 +94,9 @@ class _Merged(Stream[T]):
 
     def pages(self) -> AsyncGenerator[Page[T]]:
         """Yield page after page, of one stream and another; a cursor is for the list that its page is of."""
+        if self._begun and self._once:
+            raise RuntimeError("an iterator of streams is read only once: give a list, or merge anew")
+        self._begun = True
         return self._opened(self._merge().pages())
 
 
@@ -95,7 +104,10 @@ class _Merge(Generic[T]):
     """One merge: a task that takes streams, and for each open stream a task that reads it."""
 
     def __init__(
-        self, streams: Iterable[Stream[T]] | AsyncIterable[Stream[T]], concurrency: int, on_error: OnError
+        self,
+        streams: Iterable[Stream[T]] | AsyncIterable[Stream[T]],
+        concurrency: int,
+        on_error: OnError | None,
     ) -> None:
         self._streams = streams
         self._on_error = on_error
@@ -170,10 +182,10 @@ class _Merge(Generic[T]):
             # only now that the consumer has come so far: streams that fail are not opened without end
             self._places.release()
         if self._on_error is not None:
-            if isawaitable(self._on_error(stream, error)):
-                raise ValueError(
-                    "on_error must be a function of a stream and an error, and gave an awaitable"
-                )
+            said: object = self._on_error(stream, error)
+            if iscoroutine(said):
+                said.close()
+                raise ValueError("on_error must be no coroutine function") from error
             return
         if stream is not None:
             clear_frames(error.__traceback__)  # they hold a page, and errors may be many

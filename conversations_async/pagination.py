@@ -36,13 +36,14 @@ class Page(Generic[T]):
 
 
 class Stream(Generic[T_co]):
-    """A list of the API that reads itself: ``async for item in stream``.
+    """One list of the API, or several that were merged, that reads itself: ``async for item in stream``.
 
     Nothing is requested before the first item is asked for, and each ``async for`` begins at the first page.
     Whoever stops early (``break``, ``aclose()``, cancellation) leaves no task and no connection behind.
 
     Iterating raises what a request raises, and ``PaginationError`` where the API links to a page of another
-    origin, or to one that was read already; the items that were read before come first.
+    origin, or to one that was read already; the items that were read before come first. See
+    ``merge_streams`` for what a merge raises.
     """
 
     def __init__(

@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import aiohttp
 from attrs import field, frozen
@@ -27,9 +27,12 @@ if TYPE_CHECKING:
 
     from aiohttp.abc import AbstractStreamWriter
 
-    from .connections import Pool, Wait
+    from .connections import Pool
 
 log = logging.getLogger("conversations_async")
+
+#: Seconds that the source of an upload has to close, however the upload ends.
+_GRACE: Final = 1.0
 
 
 @frozen(kw_only=True)
@@ -63,14 +66,14 @@ class Body(aiohttp.AsyncIterablePayload):
         self._transport = writer.transport
         await super().write_with_length(writer, content_length)
 
-    async def end(self, wait: Wait) -> None:
-        """Close the source, within some time, and for good the connection that aiohttp closes."""
+    async def end(self) -> None:
+        """Close the source, which has a second for it, and for good the connection that aiohttp closes."""
         # which would stay open until all that it holds has gone, to a server that perhaps reads no more
         if (wire := self._transport) is not None and wire.is_closing() and wire.get_write_buffer_size():
             wire.abort()
         # where the source is waited for, aiohttp has cancelled that; and what it fails with now is too late
         with suppress(Exception):
-            async with wait:
+            async with asyncio.timeout(_GRACE):
                 await self._chunks.aclose()
 
 
@@ -113,9 +116,9 @@ async def attempt(
     except (aiohttp.ClientError, OSError) as error:
         failure = _failure(error, pool, call, number, seconds, answer)
     except asyncio.CancelledError:
-        if not _is_orphaned(pool):
+        if not _cancelled_by_closing(pool):
             raise
-        failure = _closed(call, number)
+        failure = _closed(call, number, "session")
     finally:
         if log.isEnabledFor(logging.DEBUG):
             log.debug(
@@ -127,7 +130,7 @@ async def attempt(
                 answer.headers.get(REQUEST_ID) if answer else None,
             )
         if body is not None:
-            await body.end(pool.wait(seconds))
+            await body.end()
     # raised here, where the exception of aiohttp is no longer its context
     raise failure
 
@@ -161,15 +164,15 @@ async def pause(pool: Pool, call: Call, number: int, seconds: float) -> None:
         raise _closed(call, number)
 
 
-def _is_orphaned(pool: Pool) -> bool:
-    """Say whether aiohttp has cancelled a task, which it does to who waits for a connection as it closes."""
+def _cancelled_by_closing(pool: Pool) -> bool:
+    """Say whether aiohttp, and no caller, has cancelled what waits for a connection of a closed session."""
     task = asyncio.current_task()
     return pool.session.closed and not (task and task.cancelling())
 
 
-def _closed(call: Call, number: int) -> TransportError:
+def _closed(call: Call, number: int, what: str = "client") -> TransportError:
     return TransportError(
-        message="the client was closed meanwhile", method=call.method, path=call.path, attempts=number
+        message=f"the {what} was closed meanwhile", method=call.method, path=call.path, attempts=number
     )
 
 

@@ -801,7 +801,7 @@ def test_what_the_api_sends_is_read_in_one_pass(model: type[Any]) -> None:
         items, _ = decode_page(answer(page(body, body)), model)
     assert [type(item) for item in items] == [model, model]
     assert not decoded
-    assert not converter._arranges_within(kind)
+    assert not converter._differs_within(kind)
 
 
 def test_an_odd_item_does_not_slow_its_page() -> None:

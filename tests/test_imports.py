@@ -65,5 +65,14 @@ def test_every_public_name_is_there() -> None:
 
 def test_a_misspelt_name_says_so() -> None:
     """It is the error that any module raises."""
-    with pytest.raises(AttributeError, match=r"^module 'conversations_async' has no attribute 'Odrer'"):
+    with pytest.raises(
+        AttributeError, match=r"^module 'conversations_async' has no attribute 'Odrer'"
+    ) as raised:
         getattr(conversations_async, "Odrer")  # noqa: B009  # to type checkers it is an error
+    assert raised.value.obj is conversations_async  # with which Python suggests a better name
+
+
+def test_the_legacy_api_is_an_attribute(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``conversations_async.chat`` is its package, whether somebody has imported that or not."""
+    monkeypatch.delattr(conversations_async, "chat", raising=False)
+    assert conversations_async.chat is sys.modules["conversations_async.chat"]

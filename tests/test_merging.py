@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import weakref
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -32,7 +32,7 @@ from .servers import Scripted, answer, page
 from .support import deterministic, is_one_line
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Generator, Iterable
+    from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, Iterable
 
 
 @frozen
@@ -740,12 +740,30 @@ async def test_cancellation_at_every_step(
     assert steps > 30
 
 
-async def test_an_awaitable_is_not_lost(memory: Memory) -> None:
-    """An ``on_error`` that turns out to be asynchronous is refused, and does not swallow errors."""
-    given: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    lying: Any = lambda *_: given  # noqa: E731  # type checkers would refuse it
-    with pytest.raises(ValueError, match="gave an awaitable"):
-        await merge_streams([memory.stream("bad", 1, error=error())], on_error=lying).list()
+async def test_an_error_is_not_lost_in_a_coroutine(memory: Memory) -> None:
+    """An ``on_error`` that turns out to be a coroutine function is refused, and the error is still told."""
+
+    async def report() -> None: ...
+
+    lying: Any = lambda *_: report()  # noqa: E731  # type checkers would refuse it
+    failing = error()
+    with pytest.raises(ValueError, match="on_error must be no coroutine function") as caught:
+        await merge_streams([memory.stream("bad", 1, error=failing)], on_error=lying).list()
+    assert caught.value.__cause__ is failing
+
+
+@pytest.mark.parametrize("kind", SOURCES.values(), ids=SOURCES)
+async def test_an_iterator_is_merged_once(memory: Memory, kind: Callable[[Source], Any]) -> None:
+    """A merge of streams that come only once says so when it is read again, and gives nothing less."""
+    source = kind(Source(memory.streams(3, 1, 1)))
+    merged = merge_streams(source, concurrency=2)
+    async for _ in merged:
+        break
+    if isinstance(source, Iterator | AsyncIterator):
+        with pytest.raises(RuntimeError, match="read only once"):
+            await merged.list()
+    else:
+        await merged.list()
 
 
 @pytest.mark.parametrize("asynchronous", [False, True])

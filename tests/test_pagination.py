@@ -118,6 +118,11 @@ async def test_a_stream_can_be_read_again(server: Server) -> None:
     assert [message.index async for message in stream] == [7]
 
 
+async def test_a_stream_says_what_it_is_of(server: Server) -> None:
+    """Who is told of a stream that failed can see which one it was."""
+    assert repr(server.messages().stream(page_size=7)) == f"<Stream of {PATH}>"
+
+
 async def test_nothing_is_requested_before_it_is_asked_for(server: Server) -> None:
     """To make a stream, or its iterator, sends nothing."""
     stream = server.messages().stream()

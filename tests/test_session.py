@@ -488,7 +488,7 @@ async def test_who_waits_for_a_connection_of_a_session_that_its_owner_closes() -
         await server.arrived.wait()
         calls[2].cancel()
         await session.close()
-        with pytest.raises(TransportError, match="the client was closed meanwhile"):
+        with pytest.raises(TransportError, match="the session was closed meanwhile"):
             await asyncio.wait_for(calls[1], 5)
         with pytest.raises(asyncio.CancelledError):
             await calls[2]
@@ -501,10 +501,11 @@ async def test_closing_leaves_alone_what_times_out_at_the_same_moment() -> None:
     async with aiohttp.ClientSession() as session:
         pool = Pool(session)
         with pytest.raises(TimeoutError):
-            async with pool.wait(0):
+            async with (wait := pool.wait(0)):
                 try:
                     await asyncio.sleep(5)
                 finally:
+                    wait.extend(5)
                     pool.end()
         assert pool.closed
 

@@ -67,7 +67,7 @@ class MediaRepository(Fetchable[MediaFile], Deletable[MediaFile]):
 
         Args:
             source: Bytes, the path of a file, or an asynchronous iterable of bytes; the last two are never
-                held whole. A generator is closed, however the upload ends.
+                held whole. A generator is closed, however the upload ends, and has a second for it.
             content_type: The media type, such as ``image/jpeg``.
             filename: What the file is called.
             size: In bytes, for an iterable whose size is known: it is checked, and sent as the
