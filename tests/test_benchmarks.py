@@ -247,7 +247,7 @@ def test_valgrind_counts() -> None:
     once, twice = (
         instructions.count(("-S", "-c", f"for _ in range({n}): pass"), 60) for n in (size, 2 * size)
     )
-    assert 1 < instructions.each(once, twice, size) < 500
+    assert 1 < instructions.each(once, twice, size) < 10_000
 
 
 def test_the_machine_is_named() -> None:
