@@ -72,20 +72,16 @@ def merge_streams(
     check_whole("concurrency", concurrency, 1)
     if on_error is not None and (not callable(on_error) or iscoroutinefunction(on_error)):
         raise ValueError("on_error must be a function of a stream and an error, and no coroutine function")
-    return _Merged(streams, concurrency, on_error)
+    once = isinstance(streams, Iterator | AsyncIterator)
+    return _Merged(partial(_Merge, streams, concurrency, on_error), once=once)
 
 
 class _Merged(Stream[T]):
     """The stream that others make; each iteration is a merge of its own."""
 
-    def __init__(
-        self,
-        streams: Iterable[Stream[T]] | AsyncIterable[Stream[T]],
-        concurrency: int,
-        on_error: OnError | None,
-    ) -> None:
-        self._merge = partial(_Merge, streams, concurrency, on_error)
-        self._once = isinstance(streams, Iterator | AsyncIterator)
+    def __init__(self, merge: Callable[[], _Merge[T]], *, once: bool) -> None:
+        self._merge = merge
+        self._once = once
         self._begun = False
         self._open = WeakSet()
 
