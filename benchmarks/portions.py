@@ -22,7 +22,7 @@ from conversations_async.converter import decode, decode_page, encode_fields
 from conversations_async.hosts import Hosts
 from conversations_async.response import Response
 from conversations_async.session import SessionManager
-from conversations_async.transport import Call, attempt
+from conversations_async.transport import Attempt, Call
 
 from .client import fetch_each, read
 from .implementations import (
@@ -113,8 +113,8 @@ async def by_aiohttp(inside: Inside) -> bytes:
 
 async def by_attempt(inside: Inside) -> bytes:
     """Make one attempt: a deadline, failures in our own words, the answer as a value."""
-    response, _ = await attempt(inside.pool, inside.call, 1, _SECONDS, read=True)
-    return response.body
+    attempt = Attempt(inside.pool, inside.call, inside.session.options, 1, _SECONDS)
+    return (await attempt.send(read=True)).body
 
 
 async def by_request(inside: Inside) -> bytes:
@@ -160,11 +160,20 @@ def page_into_structs() -> Callable[[], object]:
     return lambda: read_page(body)
 
 
+def whole_page(response: Response) -> object:
+    """Decode a page that needs no turns."""
+    try:
+        next(decode_page(response, Message, "messages"))
+    except StopIteration as end:
+        return end.value
+    raise RuntimeError("the page is not read at once")
+
+
 def page_into_classes() -> Callable[[], object]:
     """Decode a page into our classes."""
     body, _ = page_of_50()
     response = answered(body)
-    return lambda: decode_page(response, Message, "messages")
+    return lambda: whole_page(response)
 
 
 def page_of_all_fields() -> Callable[[], object]:
@@ -173,7 +182,7 @@ def page_of_all_fields() -> Callable[[], object]:
     messages = [{**message(index), "chat_service_sid": None} for index in range(50)]
     meta = {**msgspec.json.decode(body)["meta"], "next_page_url": link}
     response = answered(encoded({"messages": messages, "meta": meta}))
-    return lambda: decode_page(response, Message, "messages")
+    return lambda: whole_page(response)
 
 
 def one_into_a_struct() -> Callable[[], object]:
@@ -242,7 +251,7 @@ TABLES: Final[dict[str, dict[str, Portion]]] = {
     },
     "layers": {
         "`session.request` of aiohttp": layer(by_aiohttp),
-        "`transport.attempt`": layer(by_attempt),
+        "`transport.Attempt`": layer(by_attempt),
         "`SessionManager.request`": layer(by_request),
         "`repository.fetch`": fetches(Ours),
     },

@@ -29,11 +29,13 @@ from .errors import (
     PermissionDeniedError,
     RateLimitError,
     RequestTimeoutError,
+    ResponseTooLargeError,
     ServerError,
     TransportError,
     UnsupportedMediaTypeError,
     UploadError,
 )
+from .limits import Limits
 from .merging import merge_streams
 from .pagination import Page, Stream
 from .repository import Order
@@ -132,6 +134,7 @@ __all__ = [
     "DeliveryStatus",
     "DeliverySummary",
     "EmailBinding",
+    "Limits",
     "Media",
     "MediaFile",
     "MediaRepository",
@@ -160,6 +163,7 @@ __all__ = [
     "Receipt",
     "ReceiptRepository",
     "RequestTimeoutError",
+    "ResponseTooLargeError",
     "RetryPolicy",
     "Role",
     "RoleRepository",

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import sys
+from typing import Final
+
+#: Bits of the greatest whole number that a message shows; Python refuses to write down one of any length.
+_BITS: Final = 256
 
 
 def check_whole(name: str, value: int, least: int, most: int | None = None) -> None:
@@ -15,7 +19,7 @@ def check_whole(name: str, value: int, least: int, most: int | None = None) -> N
     if whole and least <= value and (most is None or value <= most):
         return
     bounds = f"of at least {least}" if most is None else f"from {least} to {most}"
-    raise ValueError(f"{name} must be a whole number {bounds}, got {value!r}")
+    raise ValueError(f"{name} must be a whole number {bounds}, got {_shown(value)}")
 
 
 def check_seconds(name: str, value: float, *, above_zero: bool = True) -> None:
@@ -29,7 +33,24 @@ def check_seconds(name: str, value: float, *, above_zero: bool = True) -> None:
     if number and (0 < value <= sys.float_info.max or (value == 0 and not above_zero)):
         return
     bounds = "above 0" if above_zero else "of at least 0"
-    raise ValueError(f"{name} must be a finite number of seconds {bounds}, got {value!r}")
+    raise ValueError(f"{name} must be a finite number of seconds {bounds}, got {_shown(value)}")
+
+
+def _shown(value: object) -> str:
+    """Show a number; of anything else the kind: who mixes up arguments may have given a secret."""
+    if value is None or isinstance(value, float) or (isinstance(value, int) and value.bit_length() <= _BITS):
+        return repr(value)
+    return f"one of {value.bit_length()} bits" if isinstance(value, int) else f"a {type(value).__name__}"
+
+
+def check_flag(name: str, value: object) -> None:
+    """Refuse what is neither True nor False.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} must be True or False, got a {type(value).__name__}")  # noqa: TRY004  # the contract
 
 
 def refuse_both(**given: object) -> None:

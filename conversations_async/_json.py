@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import re
-from typing import Any
+from contextlib import suppress
+from typing import Any, Final
 
 import msgspec
 
-_HALF_A_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
+#: What msgspec raises for what is no JSON.
+NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+# These begin with what re finds fastest: a page may be long, and nothing else runs meanwhile.
+_FIRST, _SECOND = rb"\\u[dD][89abAB][0-9a-fA-F]{2}", rb"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+_FIRST_ALONE: Final = re.compile(rb"%b(?!%b)" % (_FIRST, _SECOND))
+#: What stands before it may be no first half after all, if there is a backslash before that.
+_SECOND_ALONE: Final = re.compile(rb"%b(?:(?<!%b)|(?<=\\%b))" % (_SECOND, *[_FIRST + _SECOND] * 2))
+_FIRST_HALF: Final = re.compile(_FIRST)
 
 
 def loads(text: bytes | str) -> Any:
@@ -19,14 +27,39 @@ def loads(text: bytes | str) -> Any:
     """
     try:
         return msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        reason = f"no JSON: {error if isinstance(error, msgspec.DecodeError) else type(error).__name__}"
-    try:
-        plain = text if isinstance(text, str) else text.decode()
-        if _HALF_A_PAIR.search(plain):
-            # the standard library lets halves pass; whatever else is wrong, msgspec refuses again
-            whole = json.dumps(json.loads(plain), ensure_ascii=False)
-            return msgspec.json.decode(whole.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
-    except (ValueError, RecursionError, msgspec.DecodeError):
-        pass
+    except NOT_JSON as error:
+        reason = no_json(error)
+    plain = text.encode() if isinstance(text, str) else text
+    if (mended := mend(plain)) != plain:
+        with suppress(*NOT_JSON):  # what else is wrong is as wrong as before
+            return msgspec.json.decode(mended)
     raise ValueError(reason)
+
+
+def no_json(error: Exception) -> str:
+    """Say in a few words why a text is no JSON, and nothing of the text."""
+    return f"no JSON: {error if isinstance(error, msgspec.DecodeError) else type(error).__name__}"
+
+
+def mend(text: bytes) -> bytes:
+    """Put a replacement character for each half of a surrogate pair that lacks the other half."""
+    return _SECOND_ALONE.sub(_second, _FIRST_ALONE.sub(_first, text))
+
+
+def _first(half: re.Match[bytes]) -> bytes:
+    return rb"\ufffd" if _is_escape(half.string, half.start()) else half[0]
+
+
+def _second(half: re.Match[bytes]) -> bytes:
+    text, start = half.string, half.start()
+    before = start - 6
+    paired = before >= 0 and _FIRST_HALF.match(text, before) and _is_escape(text, before)
+    return rb"\ufffd" if _is_escape(text, start) and not paired else half[0]
+
+
+def _is_escape(text: bytes, start: int) -> bool:
+    """Say whether the backslash here begins an escape, and is not itself the end of one."""
+    end = start
+    while start and text[start - 1] == ord("\\"):
+        start -= 1
+    return (end - start) % 2 == 0

@@ -193,7 +193,7 @@ async def _print(
 ) -> None:
     """Print what a stream yields page after page: by a line of text each, or as JSON."""
     console = Terminal(highlight=False, soft_wrap=True)
-    async with ConversationsClient.from_env() as client:
+    async with ConversationsClient.from_env(trust_env=True) as client:
         async for item in stream(client if service is None else client.service(service)):
             console.show(encode_model(item) if line is None else line(item))
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import re
 from functools import cached_property
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NoReturn, Self
 
 from ._checks import check_whole
 from .connections import BorrowedConnections, OwnConnections
 from .hosts import Hosts
+from .limits import check_limits
+from .options import MAX_RESPONSE_SIZE, Options
 from .place import Place
+from .proxies import Proxies
 from .repository import segment
 from .resources.addresses import AddressRepository
 from .resources.bindings import BindingRepository
@@ -36,11 +39,13 @@ from .retry import RetryPolicy
 from .session import SessionManager
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
     from types import TracebackType
 
     import aiohttp
 
     from .chat import Chat
+    from .limits import Limits
 
 
 class Scope(Place):
@@ -126,12 +131,25 @@ class ConversationsClient(Scope):
         api_secret: The key's secret.
         region: The region that serves the account, such as ``ie1``; the vendor's default is ``us1``.
         edge: The edge location to enter by, such as ``dublin``.
-        base_url: An origin that every request is sent to instead of the vendor's: an emulator, or a proxy.
+        base_url: An origin that every request is sent to instead of the vendor's: an emulator, or a gateway.
         timeout: Seconds that one attempt may take, the wait for a free connection included.
         retry: What is tried again, and when.
-        max_connections: Connections that are open at a time, at the most; further requests wait.
-        session: An ``aiohttp.ClientSession`` to borrow. It is never closed by the client, and its own
-            connector decides how many connections there are.
+        max_connections: Requests that are on their way at a time, at the most, each on a connection of its
+            own; further ones wait for their turn, first come, first served.
+        session: An ``aiohttp.ClientSession`` to borrow. It is never closed by the client. What its own
+            connector allows, if that is less than ``max_connections``, is the bound.
+        limits: How many writes may leave in a second; see ``Limits``. None: as many as there are.
+        max_response_size: Bytes that one answer may have, decompressed; a larger one is a
+            ``ResponseTooLargeError``. Media that are downloaded may be of any size.
+        ssl: The ``ssl.SSLContext`` of every https connection, that to an https proxy included: whose
+            certificates are trusted, and which one is shown. The default is aiohttp's, which trusts those
+            that the system does; that of a borrowed session is its connector's.
+        proxy: The address of an http or https proxy, such as ``http://user:password@127.0.0.1:3128``, for all
+            requests, whatever ``NO_PROXY`` says. What is special in user and password is percent-encoded.
+            Requests to https go through a tunnel (CONNECT), in which the proxy sees the host alone.
+        trust_env: Use the proxies that ``HTTP_PROXY``, ``HTTPS_PROXY``, ``ALL_PROXY`` and ``NO_PROXY`` name
+            when the client is made, unless ``proxy`` is given. A netrc file is never read. A borrowed session
+            has a ``trust_env`` of its own.
 
     Attributes, besides those of ``Scope``:
         services: The services of the account.
@@ -159,16 +177,35 @@ class ConversationsClient(Scope):
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008  # it is frozen
         max_connections: int = 100,
         session: aiohttp.ClientSession | None = None,
+        limits: Limits | None = None,
+        max_response_size: int = MAX_RESPONSE_SIZE,
+        ssl: SSLContext | None = None,
+        proxy: str | None = None,
+        trust_env: bool = False,
     ) -> None:
         check_whole("max_connections", max_connections, 1)
+        check_limits(limits)
+        proxies = Proxies.of(proxy, trust_env=trust_env)
+        if session is not None and trust_env:
+            raise ValueError("trust_env is for a session of the client's own; a borrowed session has its own")
         username, password = _credentials(account_sid, auth_token, api_key, api_secret)
         manager = SessionManager(
             username,
             password,
+            account=account_sid,
             hosts=Hosts(base_url=base_url, region=region, edge=edge),
-            connections=OwnConnections(max_connections) if session is None else BorrowedConnections(session),
-            retry=retry,
-            timeout=timeout,
+            connections=(
+                OwnConnections(max_connections, limits)
+                if session is None
+                else BorrowedConnections(session, max_connections, limits, proxied=proxy is not None)
+            ),
+            options=Options(
+                timeout=timeout,
+                retry=retry,
+                max_response_size=max_response_size,
+                ssl=ssl,
+                proxies=proxies,
+            ),
         )
         self._use(account_sid, manager)
 
@@ -189,6 +226,11 @@ class ConversationsClient(Scope):
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008  # it is frozen
         max_connections: int = 100,
         session: aiohttp.ClientSession | None = None,
+        limits: Limits | None = None,
+        max_response_size: int = MAX_RESPONSE_SIZE,
+        ssl: SSLContext | None = None,
+        proxy: str | None = None,
+        trust_env: bool = False,
     ) -> Self:
         """Make a client from the environment; the arguments are those of the constructor.
 
@@ -214,6 +256,11 @@ class ConversationsClient(Scope):
             retry=retry,
             max_connections=max_connections,
             session=session,
+            limits=limits,
+            max_response_size=max_response_size,
+            ssl=ssl,
+            proxy=proxy,
+            trust_env=trust_env,
         )
 
     @cached_property
@@ -256,7 +303,7 @@ class ConversationsClient(Scope):
         credentials = None if given == (None,) * 4 else _credentials(account, auth_token, api_key, api_secret)
         # not a copy: what a subclass has made of the old credentials must not be used with the new ones
         other = object.__new__(type(self))
-        other._use(account, self._session.view(credentials, retry, timeout))
+        other._use(account, self._session.view(account, credentials, retry, timeout))
         return other
 
     async def close(self) -> None:
@@ -278,6 +325,12 @@ class ConversationsClient(Scope):
         traceback: TracebackType | None,
     ) -> None:
         await self._session.leave()
+
+    def __reduce__(self) -> NoReturn:
+        # it holds credentials, and connections that belong to this process
+        raise TypeError(
+            "a client cannot be copied or pickled: make one in each process, and use with_options for another"
+        )
 
     def __repr__(self) -> str:
         # a traceback may show a client whose constructor failed

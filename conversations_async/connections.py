@@ -10,9 +10,14 @@ from weakref import WeakKeyDictionary, WeakSet
 import aiohttp
 from attrs import define, field
 
+from .connector import Connector, report_losses
+from .limits import Limiter
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable
     from types import TracebackType
+
+    from .limits import Limits
 
 #: Seconds; a longer one meets more connections that the other side has closed already.
 _KEEPALIVE: Final = 15.0
@@ -20,37 +25,21 @@ _KEEPALIVE: Final = 15.0
 _DNS_TTL: Final = 300
 
 
-class ConnectionLostError(aiohttp.ClientConnectionError):
-    """The connection broke after the request had, or may have, left."""
-
-
-async def _report_losses(
-    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
-    """Tell of a lost connection in words that aiohttp does not take for its own.
-
-    By itself it would send GET and DELETE once more, at once and unseen; the retry policy decides that here.
-    """
-    try:
-        return await handler(request)
-    except aiohttp.ClientConnectorError:
-        raise
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise ConnectionLostError(type(error).__name__) from error
-
-
-async def _pool(max_connections: int) -> AsyncGenerator[aiohttp.ClientSession]:
+async def _session() -> AsyncGenerator[aiohttp.ClientSession]:
     """Yield one session and close it when this generator is closed.
 
     A generator, because an event loop closes those before it ends (``loop.shutdown_asyncgens``, which
     ``asyncio.run`` calls): whoever forgets to close the client leaves no open socket behind a dead loop.
     """
     async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(
-            limit=max_connections, keepalive_timeout=_KEEPALIVE, ttl_dns_cache=_DNS_TTL
+        connector=Connector(
+            # the pool's slots are the limit: they are handed out in turn, and a cancellation loses none
+            limit=0,
+            keepalive_timeout=_KEEPALIVE,
+            ttl_dns_cache=_DNS_TTL,
         ),
         cookie_jar=aiohttp.DummyCookieJar(),
-        middlewares=[_report_losses],
+        middlewares=[report_losses],
     ) as session:
         yield session
 
@@ -60,6 +49,10 @@ class Pool:
     """A session, and all waiting for what happens in it."""
 
     session: aiohttp.ClientSession
+    #: How many requests may be on their way at a time, first come, first served.
+    slots: asyncio.Semaphore
+    #: Whose turn it is to write; None: writes do not wait for each other.
+    limiter: Limiter | None = None
     waits: set[asyncio.Timeout] = field(factory=set, init=False)
     _ended: bool = field(default=False, init=False)
 
@@ -67,6 +60,10 @@ class Pool:
     def closed(self) -> bool:
         """Whether nothing more can go through the session."""
         return self._ended or self.session.closed
+
+    def lane(self, account: str, method: str, path: str) -> asyncio.Semaphore | None:
+        """Give what a request of an account has to wait for; None where writes do not wait for each other."""
+        return None if self.limiter is None else self.limiter.lane(account, method, path)
 
     def wait(self, seconds: float) -> Wait:
         """Bound what is awaited in ``async with``: ``TimeoutError`` after so many seconds, or at the end."""
@@ -110,14 +107,22 @@ class Wait:
             self._timeout.reschedule(asyncio.get_running_loop().time() + seconds)
 
 
+def _limiter(limits: Limits | None) -> Limiter | None:
+    return None if limits is None else Limiter(limits)
+
+
 class OwnConnections:
     """Sessions that are opened when they are needed, each in the loop that runs then, and closed here.
 
     One that is collected while its loop still runs warns that it was not closed.
     """
 
-    def __init__(self, max_connections: int) -> None:
+    # without them, CPython 3.11 does not find where one was made (``-X tracemalloc``) when it warns
+    __slots__ = ("_closed", "_entered", "_limits", "_max_connections", "_pools")
+
+    def __init__(self, max_connections: int, limits: Limits | None = None) -> None:
         self._max_connections = max_connections
+        self._limits = limits
         self._pools: dict[asyncio.AbstractEventLoop, tuple[AsyncGenerator[aiohttp.ClientSession], Pool]] = {}
         self._entered: WeakKeyDictionary[asyncio.AbstractEventLoop, int] = WeakKeyDictionary()
         self._closed: WeakSet[asyncio.AbstractEventLoop] = WeakSet()
@@ -137,8 +142,9 @@ class OwnConnections:
                 )
             for ended in [other for other in tuple(self._pools) if other.is_closed()]:
                 self._pools.pop(ended, None)  # another thread may have done so
-            keeper = _pool(self._max_connections)
-            found = self._pools[loop] = keeper, Pool(await anext(keeper))
+            keeper = _session()
+            pool = Pool(await anext(keeper), asyncio.Semaphore(self._max_connections), _limiter(self._limits))
+            found = self._pools[loop] = keeper, pool
         return found[1]
 
     def enter(self) -> None:
@@ -162,8 +168,10 @@ class OwnConnections:
         if (found := self._pools.pop(loop, None)) is not None:
             keeper, pool = found
             pool.end()
-            await asyncio.sleep(0)  # they end before the session does, and know why
-            await keeper.aclose()
+            try:
+                await asyncio.sleep(0)  # they end before the session does, and know why
+            finally:  # also where whoever closes is cancelled
+                await keeper.aclose()
 
     def close_idle(self) -> None:
         """Close the sessions of all loops that do not run now, in no coroutine: where a test has ended."""
@@ -200,11 +208,21 @@ class _Foreign:
 class BorrowedConnections(_Foreign):
     """An aiohttp session of the caller's."""
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        max_connections: int,
+        limits: Limits | None = None,
+        *,
+        proxied: bool = False,
+    ) -> None:
         if not isinstance(session, aiohttp.ClientSession):
             raise ValueError(f"session must be an aiohttp.ClientSession, got a {type(session).__name__}")  # noqa: TRY004  # the contract
-        self._pool = Pool(session)
+        self._pool = Pool(session, asyncio.Semaphore(max_connections), _limiter(limits))
         self._refuse_credentials()
+        # aiohttp has no public name for it, and no way to leave it out
+        if proxied and getattr(session, "_default_proxy_auth", None) is not None:
+            raise ValueError("session must have no proxy_auth of its own where proxy names another proxy")
 
     def _refuse_credentials(self) -> None:
         session = self._pool.session

@@ -16,7 +16,7 @@ from enum import Enum, StrEnum
 from functools import cache
 from keyword import iskeyword
 from threading import Lock
-from typing import TYPE_CHECKING, Annotated, Any, Self, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Final, Self, TypeVar, get_args, get_origin
 from urllib.parse import urlencode
 
 import attrs
@@ -30,11 +30,12 @@ from cattrs.cols import (
 )
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn
 
-from ._json import loads
+from ._json import NOT_JSON, loads, mend, no_json
+from ._sealing import sealed
 from .errors import DecodeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
     from .response import Response
 
@@ -68,6 +69,7 @@ class Attributes:
     attributes: str | None
 
     @property
+    @sealed
     def parsed_attributes(self) -> Any:
         """The attributes as Python values; an empty dict where there are none.
 
@@ -77,7 +79,8 @@ class Attributes:
         try:
             return loads(self.attributes) if self.attributes else {}
         except ValueError as error:
-            raise DecodeError(message=str(error), model=type(self).__name__, field="attributes") from None
+            reason = str(error)
+        raise DecodeError(message=reason, model=type(self).__name__, field="attributes")
 
 
 # ---------------------------------------------------------------------------------------------- wire → Python
@@ -282,9 +285,7 @@ def decode(response: Response, model: type[T]) -> T:
     Raises:
         DecodeError: It is no JSON, or not of that shape; the error names the model and the field.
     """
-    with suppress(Exception):  # whatever is wrong, the slower way below tells where
-        return _converter.structure(response.body, model)  # from bytes, in one pass
-    value: T = _structured(response, _load(response, model.__name__), model, model.__name__)
+    value: T = _read(response, response.body, model, model.__name__)
     return value
 
 
@@ -305,8 +306,20 @@ def _page_of(model: type[Any], key: str) -> type[Any]:
     return attrs.make_class("Page", members, frozen=True)
 
 
-def decode_page(response: Response, model: type[T], key: str) -> tuple[list[T], PageMeta]:
-    """Read a page: its items, and where the next one is.
+#: A page of more bytes is not read at once: it may be long.
+_AT_ONCE: Final = 2_000_000
+#: How many items are read at once of such a page, and of one in which something is unusual.
+_SLICE: Final = 50
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_elements = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def decode_page(
+    response: Response, model: type[T], key: str
+) -> Generator[None, None, tuple[list[T], PageMeta]]:
+    """Read a page: its items, and where the next one is. It yields where others may have a turn.
+
+    Of a page of 5 MB, what is done at once takes a few milliseconds, unless one item is most of the page.
 
     Args:
         key: The member that is expected to hold the items. If the page names another one, that is read.
@@ -314,38 +327,82 @@ def decode_page(response: Response, model: type[T], key: str) -> tuple[list[T], 
     Raises:
         DecodeError: As ``decode``.
     """
-    with suppress(Exception):  # whatever is wrong, the slower way below tells where
-        page = _converter.structure(response.body, _page_of(model, key))  # type: ignore[arg-type]  # classes are hashable
-        if page.meta.key == key:
-            return getattr(page, key), page.meta
-    envelope = _load(response, "Page")
-    if type(envelope) is not dict or "meta" not in envelope:
+    if len(response.body) <= _AT_ONCE:
+        with suppress(Exception):  # whatever is wrong, the slower way below tells where
+            page = _converter.structure(response.body, _page_of(model, key))  # type: ignore[arg-type]  # classes are hashable
+            if page.meta.key == key:
+                return getattr(page, key), page.meta
+        yield
+    envelope: dict[str, msgspec.Raw] | None = None
+    with suppress(*NOT_JSON):
+        envelope = _members.decode(response.body)
+    yield
+    if envelope is None:
+        envelope = _mended(response)
+    if "meta" not in envelope:
         raise unreadable(response, "Page", "meta", "missing")
-    meta: PageMeta = _structured(response, envelope["meta"], PageMeta, "Page.meta")
+    meta: PageMeta = _read(response, envelope["meta"], PageMeta, "Page.meta")
     named = (
         [envelope[meta.key]] if meta.key in envelope else [envelope[key] for key in envelope if key != "meta"]
     )
     if len(named) != 1:
         raise unreadable(response, "Page", "meta.key", "it names no member, and no other is the only one")
-    items: list[T] = _structured(response, named[0], list[model], model.__name__)  # type: ignore[valid-type]  # a type made at run time
+    yield
+    items: list[T] = []
+    for number, element in enumerate(_listed(response, named[0], model.__name__)):
+        if number % _SLICE == 0:
+            yield
+        items.append(_read(response, element, model, model.__name__, f"[{number}]"))
     return items, meta
 
 
-def _load(response: Response, name: str) -> Any:
+def _mended(response: Response) -> dict[str, msgspec.Raw]:
+    """Find the members of a page that may hold half a surrogate pair; none, if it is no object."""
     try:
-        return loads(response.body)
+        return _members.decode(mend(response.body))
+    except msgspec.ValidationError:
+        return {}
+    except NOT_JSON as error:
+        reason = no_json(error)
+    raise _illegible(response, "Page", "", reason)
+
+
+def _listed(response: Response, value: msgspec.Raw, name: str) -> Any:
+    """Find the elements of a list."""
+    with suppress(msgspec.ValidationError):
+        return _elements.decode(value)
+    # which says what it is instead
+    return _structured(response, _load(response, bytes(value), name), list[Any], name)
+
+
+def _read(response: Response, value: bytes | msgspec.Raw, shape: Any, name: str, place: str = "") -> Any:
+    """Read an answer, or the part of it of which ``place`` says where it is."""
+    text = bytes(value)
+    with suppress(Exception):  # whatever is wrong, the slower way below tells where
+        return _converter.structure(text, shape)  # in one pass
+    return _structured(response, _load(response, text, name, place), shape, name, place)
+
+
+def _load(response: Response, text: bytes, name: str, place: str = "") -> Any:
+    try:
+        return loads(text)
     except ValueError as error:
-        kind = response.headers.get("Content-Type", "no content type")
-        reason = f"the body ({len(response.body)} bytes, {kind}) is {error}"
-    raise unreadable(response, name, "", reason)
+        reason = str(error)
+    raise _illegible(response, name, place, reason)
 
 
-def _structured(response: Response, value: Any, shape: Any, name: str) -> Any:
+def _structured(response: Response, value: Any, shape: Any, name: str, place: str = "") -> Any:
     try:
         return _converter.structure(value, shape)
     except Exception as error:  # noqa: BLE001  # cattrs raises groups of whatever the hooks raise
         path, reason = _fault(error)
-    raise unreadable(response, name, path, reason)
+    dot = "." if place and path and not path.startswith("[") else ""
+    raise unreadable(response, name, f"{place}{dot}{path}", reason)
+
+
+def _illegible(response: Response, model: str, field: str, reason: str) -> DecodeError:
+    kind = response.headers.get("Content-Type", "no content type")
+    return unreadable(response, model, field, f"the body ({len(response.body)} bytes, {kind}) is {reason}")
 
 
 def unreadable(response: Response, model: str, field: str, reason: str) -> DecodeError:
@@ -359,6 +416,7 @@ def unreadable(response: Response, model: str, field: str, reason: str) -> Decod
         status=response.status,
         request_id=response.request_id,
         attempts=response.attempts,
+        ambiguous=response.method != "GET",
     )
 
 
@@ -419,8 +477,10 @@ def check_characters(name: str, value: str) -> str:
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise ValueError(f"{_argument(name)} holds half of a surrogate pair, which is no character") from None
-    return value
+        pass  # it holds the text: it must not become the context of what is raised
+    else:
+        return value
+    raise ValueError(f"{_argument(name)} holds half of a surrogate pair, which is no character")
 
 
 def encode_datetime(name: str, value: datetime) -> str:
@@ -453,6 +513,7 @@ def encode_json(name: str, value: str | Mapping[str, Any] | None) -> str | None:
     """
     if value is None:
         return None
+    reason = f", got a {type(value).__name__}"
     try:
         if isinstance(value, str):
             loads(value)
@@ -460,8 +521,8 @@ def encode_json(name: str, value: str | Mapping[str, Any] | None) -> str | None:
         if isinstance(value, Mapping):
             return json.dumps(dict(value), ensure_ascii=False, allow_nan=False, default=_as_dict)
     except (TypeError, ValueError, RecursionError) as error:
-        raise ValueError(f"{name} must be a mapping or a string of JSON: {error}") from None
-    raise ValueError(f"{name} must be a mapping or a string of JSON, got a {type(value).__name__}")
+        reason = f": {error}"
+    raise ValueError(f"{name} must be a mapping or a string of JSON{reason}")
 
 
 def _as_dict(value: object) -> dict[str, Any]:

@@ -14,6 +14,7 @@
      │    └── ServerError                 5xx
      ├── TransportError                   no answer, or not a whole one
      │    ├── RequestTimeoutError         … within the time allowed (also a TimeoutError)
+     │    ├── ResponseTooLargeError       … because it is larger than max_response_size
      │    └── UploadError                 … because what was to be uploaded failed
      ├── DecodeError                      an answer that cannot be read
      ├── PaginationError                  a page link that must not be followed
@@ -24,12 +25,15 @@ Bad arguments are no request: they raise ``ValueError`` before anything is sent.
 
 from __future__ import annotations
 
+import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from attrs import define, field
+from attrs.converters import optional
 
 from ._json import loads
+from ._masking import mask_path, mask_text
 from .retry import parse_retry_after
 
 if TYPE_CHECKING:
@@ -39,12 +43,21 @@ if TYPE_CHECKING:
     from .response import Response
 
 _MESSAGE_LIMIT = 300
+_ID_LIMIT = 100
+#: The API's codes have five digits; a number of thousands of digits would make a line of them.
+_CODE_LIMIT = 10**9
 
 
 def _plain(text: object, limit: int = _MESSAGE_LIMIT) -> str:
-    """One printable line of at most ``limit`` characters."""
+    """One printable line of at most ``limit`` characters, without telephone numbers."""
     line = " ".join("".join(char if char.isprintable() else " " for char in str(text)[: 4 * limit]).split())
+    line = mask_text(line)
     return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def visible(text: str | None) -> str | None:
+    """Give what of an id may be shown, whoever made it: at most a hundred characters, all visible ASCII."""
+    return None if text is None else re.sub(r"[^!-~]", "?", text[:_ID_LIMIT])
 
 
 @define(kw_only=True, slots=False, repr=False)
@@ -55,14 +68,18 @@ class ConversationsError(Exception):
     message: str = field(converter=_plain)
     #: The HTTP method of the request.
     method: str | None = None
-    #: Its path, without origin and query.
-    path: str | None = None
-    #: The HTTP status of the answer; None where there was none.
+    #: Its path, without origin and query, and with ``…`` for what looks like a telephone number.
+    path: str | None = field(default=None, converter=optional(mask_path))
+    #: The HTTP status of the answer; None where there was none. In a ``TransportError`` it is that of an
+    #: answer that is not whole or, where nothing was sent, of a proxy that makes no tunnel.
     status: int | None = None
-    #: The API's id of the request; None where there was none.
-    request_id: str | None = None
+    #: The API's id of the request, in visible ASCII; None where there was none.
+    request_id: str | None = field(default=None, converter=visible)
     #: How many requests were made for the call.
     attempts: int = 1
+    #: Whether a write may have been carried out all the same: it was sent, and no answer says that it was
+    #: refused. Whoever repeats it may then have it twice. Always False for what only reads.
+    ambiguous: bool = False
 
     def _reason(self) -> str:
         return self.message
@@ -70,8 +87,9 @@ class ConversationsError(Exception):
     def __str__(self) -> str:
         """One line: ``POST /v1/Conversations: HTTP 409, 50353: …``."""
         where = f"{self.method} {_plain(self.path, 200)}: " if self.method else ""
+        unsure = "; it may have been carried out all the same" if self.ambiguous else ""
         tries = f" (after {self.attempts} attempts)" if self.attempts > 1 else ""
-        return f"{where}{self._reason()}{tries}"
+        return f"{where}{self._reason()}{unsure}{tries}"
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self}>"
@@ -122,7 +140,7 @@ class APIError(ConversationsError):
         texts = (body.get(name) for name in ("message", "title", "detail"))
         described = [text for text in texts if isinstance(text, str) and text.strip()]
         more_info = body.get("more_info", body.get("type"))
-        code = code if type(code) is int else None
+        code = code if type(code) is int and abs(code) < _CODE_LIMIT else None
         usual = ServerError if 500 <= response.status < 600 else _CODE_ERRORS.get(code, APIError)
         return _STATUS_ERRORS.get(response.status, usual)(
             message=": ".join(described) or _phrase(response),
@@ -210,12 +228,16 @@ _CODE_ERRORS: dict[int | None, type[APIError]] = {
 class TransportError(ConversationsError):
     """No answer arrived, or not a whole one."""
 
-    #: False where no connection was ever made, so that the API cannot have acted.
+    #: False where no attempt of the call ever had a connection, so that the API cannot have acted.
     sent: bool = True
 
 
 class RequestTimeoutError(TransportError, TimeoutError):
     """No whole answer arrived within the time allowed."""
+
+
+class ResponseTooLargeError(TransportError):
+    """The answer is larger than the client's ``max_response_size`` allows; the rest of it was not read."""
 
 
 class UploadError(TransportError):

@@ -33,9 +33,11 @@ class Hosts:
 
     def __attrs_post_init__(self) -> None:
         for name, value in ("region", self.region), ("edge", self.edge):
-            if value is not None and not re.fullmatch(r"(?=.{1,63}$)[a-z0-9]+(-[a-z0-9]+)*", value):
-                variable = f"TWILIO_{name.upper()}"
-                raise ValueError(f"{name} ({variable}) must be a name such as ie1 or dublin, got {value!r}")
+            known = value is None or (
+                isinstance(value, str) and re.fullmatch(r"(?=.{1,63}$)[a-z0-9]+(-[a-z0-9]+)*", value)
+            )
+            if not known:
+                raise ValueError(f"{name} (TWILIO_{name.upper()}) must be a name such as ie1 or dublin")
         if self.base_url is not None and not _is_origin(self.base_url):
             # the value is not shown: it may hold a password
             raise ValueError(

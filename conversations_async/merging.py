@@ -7,11 +7,11 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Genera
 from contextlib import AsyncExitStack, aclosing
 from functools import partial
 from inspect import iscoroutine, iscoroutinefunction
-from traceback import clear_frames
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from weakref import WeakSet
 
 from ._checks import check_whole
+from ._sealing import forget
 from .errors import MergeError
 from .pagination import Page, Stream
 
@@ -118,6 +118,7 @@ class _Merge(Generic[T]):
 
     async def pages(self) -> AsyncGenerator[Page[T]]:
         """Yield page after page, and leave nothing."""
+        arrival = page = None
         self._start(self._take(), None)
         try:
             while self._running:
@@ -128,13 +129,16 @@ class _Merge(Generic[T]):
                     consumed.set()
                 else:
                     self._see(arrival)
+            self._end()
+        except BaseException as error:
+            arrival = page = None
+            forget(error)
+            raise
         finally:
             for task in self._running:
                 task.cancel()
             # gathered, so that an error which nobody came to see is not reported as forgotten
             await asyncio.gather(*self._running, return_exceptions=True)
-        if self._failed:
-            raise self._error()
 
     def _start(self, work: Coroutine[Any, Any, None], stream: Stream[T] | None) -> None:
         task = asyncio.create_task(work)
@@ -174,6 +178,7 @@ class _Merge(Generic[T]):
             return
         if not isinstance(error, Exception):
             raise error
+        forget(error)  # before anybody sees it; and the frames hold a page, and errors may be many
         if stream is not None:
             # only now that the consumer has come so far: streams that fail are not opened without end
             self._places.release()
@@ -183,18 +188,19 @@ class _Merge(Generic[T]):
                 said.close()
                 raise ValueError("on_error must be no coroutine function") from error
             return
-        if stream is not None:
-            clear_frames(error.__traceback__)  # they hold a page, and errors may be many
         self._failed.append((stream, error))
 
-    def _error(self) -> MergeError:
+    def _end(self) -> None:
+        """Raise what failed, all together."""
+        if not self._failed:
+            return
         errors = [error for _, error in self._failed]
         failed = sum(stream is not None for stream, _ in self._failed)
         what = [f"{failed} of {self._ended} streams failed"] if failed else []
         if failed < len(errors):
             what.append(f"the iterable of streams failed after {self._ended}")
         first = f"the first error is {type(errors[0]).__name__}: {errors[0]}"
-        return MergeError(message=f"{' and '.join(what)}; {first}", exceptions=errors)
+        raise MergeError(message=f"{' and '.join(what)}; {first}", exceptions=errors)
 
 
 async def _each(streams: Iterable[object] | AsyncIterable[object]) -> AsyncGenerator[object]:

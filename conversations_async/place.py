@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ._masking import mask_path
+from ._sealing import Sealed
 from .repository import Repository
 
 if TYPE_CHECKING:
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
 R = TypeVar("R", bound=Repository[Any])
 
 
-class Place:
+class Place(Sealed):
     """A place in the API, and the repositories that stand there."""
 
     _product: str
@@ -22,7 +24,7 @@ class Place:
         self._root = root
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} at {self._root}>"
+        return f"<{type(self).__name__} at {mask_path(self._root)}>"
 
     def _at(self, repository: type[R], path: str) -> R:
         return repository(self._session, self._product, f"{self._root}/{path}")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from types import coroutine
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 from urllib.parse import quote, unquote
 
 from yarl import URL
 
 from ._checks import check_whole
+from ._masking import mask_path
+from ._sealing import Sealed
 from .converter import OpenEnum, check_characters, decode, decode_page, encode_fields, encode_flag
 from .errors import ConflictError, NotFoundError
 from .pagination import Page, Stream, split_cursor
@@ -55,7 +58,7 @@ def check_name(argument: str, name: str, prefix: str) -> None:
         raise ValueError(f"{argument} must be a name, and {name} is a SID")
 
 
-class Repository(Generic[T]):
+class Repository(Sealed, Generic[T]):
     """A collection of the API, bound to the path where it stands.
 
     Attributes:
@@ -77,7 +80,7 @@ class Repository(Generic[T]):
         self._member = self.member or path.rpartition("/")[2].lower()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} at {self._path}>"
+        return f"<{type(self).__name__} at {mask_path(self._path)}>"
 
     def _url(self, link: str) -> URL:
         path, _, query = link.partition("?")
@@ -161,7 +164,8 @@ class Repository(Generic[T]):
     async def _read(self, link: str) -> Page[T]:
         place, consumed, last = split_cursor(link)
         response = await self._session.request("GET", self._url(place))
-        items, meta = decode_page(response, self.model, self._member)
+        # where the generator yields, the event loop has a turn, as in ``asyncio.sleep(0)``
+        items, meta = await coroutine(decode_page)(response, self.model, self._member)
         # what was deleted or added since then may have moved the last item; if it is gone, the count must do
         sids = [getattr(item, self.key) for item in items] if last else []
         return Page(

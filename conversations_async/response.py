@@ -7,6 +7,8 @@ from typing import Final
 
 from attrs import field, frozen
 
+from ._masking import mask_path
+
 #: The header in which the API gives the id of a request.
 REQUEST_ID: Final = "Twilio-Request-Id"
 
@@ -17,7 +19,7 @@ class Response:
 
     method: str
     #: The path that was requested, without origin and query.
-    path: str
+    path: str = field(repr=mask_path)
     status: int
     #: As aiohttp gives them: looked up without regard to case.
     headers: Mapping[str, str] = field(repr=False)

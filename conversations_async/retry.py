@@ -5,13 +5,14 @@ from __future__ import annotations
 import random as _random
 import re
 import sys
+import threading
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from ._checks import check_seconds, check_whole
+from ._checks import check_flag, check_seconds, check_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +21,8 @@ _IDEMPOTENT = frozenset({"GET", "DELETE"})
 _PASSING = frozenset({500, 502, 503, 504})
 #: The status of what was refused unseen, and may always be tried again.
 RATE_LIMITED = 429
+#: How many calls earn a retry.
+_CALLS_PER_RETRY = 5
 
 
 @frozen(kw_only=True)
@@ -35,9 +38,13 @@ class RetryPolicy:
         base_delay: The first wait, in seconds, before jitter; it doubles with every attempt.
         max_delay: The longest wait that backoff arrives at, in seconds. A ``Retry-After`` may be longer.
         total_timeout: The time that a call may take, in seconds, with its attempts and its waits. A wait
-            that would end later is not begun: the error is raised at once. Attempts to upload or download
-            may take longer.
+            that would end later is not begun: the error is raised at once. An upload of which something
+            has moved, and a download that has begun, may take longer.
         retry_posts: Repeat POST like GET. What it creates may then exist twice.
+        budget: Retries that all calls of a client together have on credit, so that an API that fails is not
+            asked five times as much. Each call earns a fifth of one, up to this number, and each retry costs
+            one: where all fails, there is one retry for every five calls once the credit is spent, and the
+            others fail with their first error. None: no such bound.
 
     Raises:
         ValueError: A figure is out of range; the message names it.
@@ -48,12 +55,16 @@ class RetryPolicy:
     max_delay: float = 10.0
     total_timeout: float = 60.0
     retry_posts: bool = False
+    budget: int | None = 100
 
     def __attrs_post_init__(self) -> None:
         check_whole("max_attempts", self.max_attempts, 1)
         check_seconds("base_delay", self.base_delay, above_zero=False)
         check_seconds("max_delay", self.max_delay, above_zero=False)
         check_seconds("total_timeout", self.total_timeout)
+        check_flag("retry_posts", self.retry_posts)
+        if self.budget is not None:
+            check_whole("budget", self.budget, 0)
 
     def delay(
         self,
@@ -92,6 +103,43 @@ class RetryPolicy:
         if method not in _IDEMPOTENT and not self.retry_posts:
             return False
         return status is None or status in _PASSING
+
+
+def is_refusal(status: int | None) -> bool:
+    """Say whether a status means that nothing was done: any 4xx but 408, by which something gives up."""
+    return status is not None and 400 <= status < 500 and status != 408
+
+
+def may_have_acted(method: str, status: int | None, *, sent: bool) -> bool:
+    """Say whether an attempt that failed may have changed something: it was sent, and was not refused."""
+    return method != "GET" and sent and not is_refusal(status)
+
+
+class RetryBudget:
+    """The retries that the calls of one client have on credit (a token bucket), in all its loops and threads.
+
+    What is counted is what is owed, so that clients that share it may each have a bound of its own.
+    """
+
+    def __init__(self) -> None:
+        self._owed = 0  # in calls: whole numbers, which lose nothing
+        self._lock = threading.Lock()
+
+    def earn(self, most: int | None) -> None:
+        """Count a call; without a bound, nothing is counted."""
+        if most is not None:
+            with self._lock:
+                self._owed = max(0, self._owed - 1)
+
+    def spend(self, most: int | None) -> bool:
+        """Take one retry, or say that so many are taken; without a bound, nothing is counted."""
+        if most is None:
+            return True
+        with self._lock:
+            if self._owed + _CALLS_PER_RETRY > most * _CALLS_PER_RETRY:
+                return False
+            self._owed += _CALLS_PER_RETRY
+            return True
 
 
 def parse_retry_after(value: str | None) -> float | None:

@@ -1,27 +1,30 @@
 """The session manager: authenticates, and makes the attempts of a call.
 
 It sends bytes, and returns a ``Response`` or raises; whether to try again is the policy's decision, and what
-the body of an answer means is for others to say. One attempt is ``transport.attempt``.
+the body of an answer means is for others to say. One attempt is ``transport.Attempt``.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import platform
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
 import aiohttp
+from attrs import evolve
 
-from ._checks import check_seconds
+from ._sealing import forget
 from ._version import __version__
 from .connections import SharedConnections
 from .converter import encode_fields, encode_flag
-from .errors import APIError, TransportError
-from .retry import RATE_LIMITED, RetryPolicy
-from .transport import Call, attempt, next_chunk, pause
+from .errors import APIError, RequestTimeoutError, ResponseTooLargeError, TransportError
+from .limits import leave
+from .retry import RATE_LIMITED, RetryBudget, is_refusal, may_have_acted
+from .transport import Attempt, Call, take_turn
 from .upload import Upload
 
 if TYPE_CHECKING:
@@ -30,8 +33,11 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from .connections import Connections, Pool
+    from .errors import ConversationsError
     from .hosts import Hosts
+    from .options import Options
     from .response import Response
+    from .retry import RetryPolicy
 
 log = logging.getLogger("conversations_async")
 
@@ -50,14 +56,11 @@ class SessionManager:
     Args:
         username: The account SID, or the SID of an API key.
         password: The auth token, or the secret of the API key.
+        account: The account SID, for which writes are counted where they are limited.
         hosts: Where requests go.
         connections: What they go through. By itself, aiohttp repeats a GET or DELETE once after a lost
             connection; in a borrowed session, it still does, and that is no attempt here.
-        retry: Decides what happens after a failed attempt.
-        timeout: Seconds that one attempt may take, the wait for a free connection included.
-
-    Raises:
-        ValueError: An argument is out of range or malformed; the message names it.
+        options: How they are made.
     """
 
     def __init__(
@@ -65,18 +68,18 @@ class SessionManager:
         username: str,
         password: str,
         *,
+        account: str,
         hosts: Hosts,
         connections: Connections,
-        retry: RetryPolicy,
-        timeout: float,
+        options: Options,
+        budget: RetryBudget | None = None,
     ) -> None:
-        check_seconds("timeout", timeout)
-        if not isinstance(retry, RetryPolicy):
-            raise ValueError(f"retry must be a RetryPolicy, got a {type(retry).__name__}")  # noqa: TRY004  # the contract
         self.hosts = hosts
+        self.options = options
         self._connections = connections
-        self._retry = retry
-        self._timeout = timeout
+        self._budget = budget or RetryBudget()
+        self._earns = True
+        self._account = account
         self._credentials = username, password
         self._headers = {
             "Authorization": aiohttp.encode_basic_auth(username, password),
@@ -85,18 +88,37 @@ class SessionManager:
         }
 
     def view(
-        self, credentials: tuple[str, str] | None, retry: RetryPolicy | None, timeout: float | None
+        self,
+        account: str,
+        credentials: tuple[str, str] | None,
+        retry: RetryPolicy | None,
+        timeout: float | None,
     ) -> SessionManager:
-        """Give one that uses the same connections and never closes them; what is None stays as it is."""
+        """Give one that uses the same connections and never closes them; what is None stays as it is.
+
+        Raises:
+            ValueError: An option is out of range, or none of its kind; the message names it.
+        """
         username, password = credentials or self._credentials
         return SessionManager(
             username,
             password,
+            account=account,
             hosts=self.hosts,
             connections=SharedConnections(self._connections),
-            retry=self._retry if retry is None else retry,
-            timeout=self._timeout if timeout is None else timeout,
+            options=evolve(
+                self.options,
+                retry=self.options.retry if retry is None else retry,
+                timeout=self.options.timeout if timeout is None else timeout,
+            ),
+            budget=self._budget,
         )
+
+    def retrying(self, retry: RetryPolicy, *, again: bool) -> SessionManager:
+        """Give a view with another policy; calls that are made again, after a failure, earn no retries."""
+        view = self.view(self._account, None, retry, None)
+        view._earns = not again  # noqa: SLF001  # of its own kind
+        return view
 
     async def request(
         self,
@@ -135,8 +157,9 @@ class SessionManager:
     async def upload(self, url: URL, upload: Upload, *, content_type: str) -> Response:
         """Make one call that sends a body of any length.
 
-        ``timeout`` then bounds each time in which nothing moves, and not the whole. An attempt that the body
-        has begun to leave for is repeated only if the API refused it, and the body is still whole.
+        ``timeout`` then bounds each time in which nothing moves, and not the whole; the policy's total ends
+        an attempt only before something has moved. An attempt that the body has begun to leave for is
+        repeated only if the API refused it, and the body is still whole.
 
         Raises:
             APIError: As for ``request``.
@@ -151,12 +174,10 @@ class SessionManager:
         return response
 
     @asynccontextmanager
-    async def download(
-        self, url: URL, *, path: str, size: int | None
-    ) -> AsyncGenerator[AsyncGenerator[bytes]]:
+    async def download(self, url: URL, path: str, size: int | None) -> AsyncGenerator[AsyncGenerator[bytes]]:
         """Make one call without credentials, and give its body in chunks as they arrive.
 
-        ``timeout`` then bounds each wait for a chunk, and not the whole.
+        Once the answer has begun, ``timeout`` bounds each wait for a chunk, and nothing bounds the whole.
 
         Args:
             url: The whole address, already encoded.
@@ -170,56 +191,45 @@ class SessionManager:
         headers = {"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity"}
         call = Call(method="GET", url=url, path=path, headers=headers, streamed=True)
         pool = await self._connections.pool()
-        response, answer = await self._attempts(call, pool, read=False)
+        response, attempt = await self._attempts(call, pool, read=False)
         try:
-            async with aclosing(self._chunks(call, pool, response, answer, size)) as chunks:
+            async with aclosing(_chunks(attempt, response, size)) as chunks:
                 yield chunks
         finally:
-            answer.close()
+            attempt.end()
 
-    async def _chunks(
-        self,
-        call: Call,
-        pool: Pool,
-        response: Response,
-        answer: aiohttp.ClientResponse,
-        size: int | None,
-    ) -> AsyncGenerator[bytes]:
-        received = 0
-        while chunk := await next_chunk(pool, call, response.attempts, self._timeout, answer):
-            received += len(chunk)
-            yield chunk
-        if size not in (None, received):
-            raise TransportError(
-                message=f"the download ended after {received} of {size} bytes",
-                method=call.method,
-                path=call.path,
-                status=response.status,
-                attempts=response.attempts,
-            )
-
-    async def _attempts(
-        self, call: Call, pool: Pool, *, read: bool = True
-    ) -> tuple[Response, aiohttp.ClientResponse]:
+    async def _attempts(self, call: Call, pool: Pool, *, read: bool = True) -> tuple[Response, Attempt]:
         clock = asyncio.get_running_loop().time
+        policy = self.options.retry
         start = clock()
-        unsure = False  # whether an attempt that failed may have done its work all the same
+        reached = unsure = (
+            False  # whether an attempt was sent, and whether it may have acted, though it failed
+        )
+        failure: APIError | TransportError | None = None
+        lane = pool.lane(self._account, call.method, call.url.raw_path)
+        if self._earns:
+            self._budget.earn(policy.budget)
         for number in count(1):
+            if lane is not None:
+                rest = policy.total_timeout - (clock() - start)
+                await take_turn(pool, lane, call, rest, attempts=number - 1, failure=failure)
             # to aiohttp, 0 means no limit
-            left = max(self._retry.total_timeout - (clock() - start), 0.001)
-            seconds = self._timeout if call.streamed else min(self._timeout, left)
-            failure: APIError | TransportError
+            left = max(policy.total_timeout - (clock() - start), 0.001)
+            attempt = Attempt(pool, call, self.options, number, min(self.options.timeout, left))
             try:
-                response, answer = await attempt(pool, call, number, seconds, read=read)
+                response = await attempt.send(read=read)
             except TransportError as error:
                 failure, status, sent, retry_after = error, None, error.sent, None
             else:
                 # a DELETE that is repeated may find that the first one was carried out
                 if response.ok or (unsure and call.method == "DELETE" and response.status == 404):
-                    return response, answer
+                    return response, attempt
                 failure = APIError.from_response(response)
                 status, sent, retry_after = failure.status, True, failure.retry_after
-            wait = self._retry.delay(
+            finally:
+                if lane is not None:
+                    leave(lane)
+            wait = policy.delay(
                 number,
                 method=call.method,
                 status=status,
@@ -227,19 +237,36 @@ class SessionManager:
                 retry_after=retry_after,
                 elapsed=clock() - start,
             )
-            # an upload that may have arrived is not sent twice, whatever the policy says of POST
-            refused = status == RATE_LIMITED or not sent
-            if (
-                wait is None
-                or pool.closed
-                or (isinstance(call.data, Upload) and not (refused and call.data.replayable))
-            ):
+            final = _is_final(failure, attempt)
+            reached = reached or sent
+            unsure = unsure or may_have_acted(call.method, failure.status, sent=sent)
+            _tell(failure, sent=reached, ambiguous=unsure)
+            if wait is None or final:
                 raise failure
-            unsure = unsure or not refused
+            self.spend_retry(failure)
             reason = status or type(failure).__name__
             log.warning("%s: %s; attempt %d follows in %.2f s", call, reason, number + 1, wait)
-            await pause(pool, call, number, wait)
+            await attempt.pause(wait, failure)
+            if clock() - start >= policy.total_timeout:  # a busy loop may wake up late
+                raise failure
         raise AssertionError  # pragma: no cover  # count() does not end
+
+    def spend_retry(self, failure: ConversationsError) -> None:
+        """Take one of the retries that all calls have on credit, to try again after a failure.
+
+        Raises:
+            ConversationsError: The failure: none is left.
+        """
+        if not self._budget.spend(self.options.retry.budget):
+            failure.add_note("it is not tried again: too many calls fail (the budget of the RetryPolicy)")
+            raise failure
+
+    async def pause(self, seconds: float) -> None:
+        """Wait so many seconds, or until the client is closed."""
+        pool = await self._connections.pool()
+        with suppress(TimeoutError):
+            async with pool.wait(seconds):
+                await asyncio.Event().wait()  # which nobody sets
 
     def enter(self) -> None:
         """Allow requests in the running loop, also after a ``close`` there."""
@@ -256,3 +283,62 @@ class SessionManager:
     def close_idle(self) -> None:
         """Close what is open in loops that do not run now, unless it is somebody else's."""
         self._connections.close_idle()
+
+
+def _is_final(failure: APIError | TransportError, attempt: Attempt) -> bool:
+    """Say whether to try again is of no use, or not safe, whatever the policy says of the method."""
+    unsent = isinstance(failure, TransportError) and not failure.sent
+    limited = failure.status == RATE_LIMITED
+    return (
+        attempt.pool.closed
+        or isinstance(failure, ResponseTooLargeError)
+        or isinstance(failure.__cause__, aiohttp.ClientConnectorCertificateError)
+        # it had all the time that was left, and needed more
+        or (isinstance(failure, RequestTimeoutError) and attempt.seconds < attempt.options.timeout)
+        # a proxy makes no tunnel, whoever asks again
+        or (unsent and is_refusal(failure.status) and not limited)
+        # an upload that may have arrived is not sent twice
+        or (
+            isinstance(attempt.call.data, Upload)
+            and not ((limited or unsent) and attempt.call.data.replayable)
+        )
+    )
+
+
+def _tell(failure: APIError | TransportError, *, sent: bool, ambiguous: bool) -> None:
+    """Let a failure say what is true of all attempts of its call."""
+    failure.ambiguous = ambiguous
+    if isinstance(failure, TransportError):
+        failure.sent = sent
+
+
+async def _chunks(attempt: Attempt, response: Response, size: int | None) -> AsyncGenerator[bytes]:
+    received, chunk = 0, b""
+    most = math.inf if size is None else size
+    try:
+        while received <= most and (chunk := await attempt.next_chunk()):
+            received += len(chunk)
+            yield chunk
+        _check_size(response, received, size)
+    except BaseException as error:
+        chunk = b""
+        forget(error)
+        raise
+
+
+def _check_size(response: Response, received: int, size: int | None) -> None:
+    """Refuse a download that is not of its size.
+
+    Raises:
+        TransportError: It is not.
+    """
+    if size is None or received == size:
+        return
+    fault = f"ended after {received} of" if received < size else "has more than"
+    raise TransportError(
+        message=f"the download {fault} {size} bytes",
+        method=response.method,
+        path=response.path,
+        status=response.status,
+        attempts=response.attempts,
+    )

@@ -26,6 +26,11 @@ MESSAGE = "IM" + "d" * 32
 SERVICE = "IS" + "e" * 32
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the command line say how long the soak is."""
+    parser.addoption("--soak", type=int, default=3000, metavar="CALLS", help="calls of tests/test_soak.py")
+
+
 class MockedResponse(ClientResponse):
     """The work-around for aioresponses 0.7.9, which does not give what aiohttp 3.14 demands."""
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import pickle
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 from hypothesis import settings
 from hypothesis import strategies as st
 from multidict import CIMultiDict
@@ -16,7 +19,7 @@ from conversations_async.response import Response
 from .conftest import ACCOUNT_SID, AUTH_TOKEN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncGenerator, Callable
 
     import pytest
 
@@ -34,11 +37,21 @@ VARIABLES = (
 
 def point_at(url: str, patch: pytest.MonkeyPatch) -> None:
     """Let the environment name an emulator, and nothing else."""
-    for variable in VARIABLES:
+    for variable in (*VARIABLES, *(name for name in os.environ if name.lower().endswith("_proxy"))):
         patch.delenv(variable, raising=False)
     patch.setenv("TWILIO_ACCOUNT_SID", ACCOUNT_SID)
     patch.setenv("TWILIO_AUTH_TOKEN", AUTH_TOKEN)
     patch.setenv("CONVERSATIONS_BASE_URL", url)
+
+
+@asynccontextmanager
+async def session_of(kind: str) -> AsyncGenerator[dict[str, Any]]:
+    """Give the options of a client that has sessions of its own, or a borrowed one."""
+    if kind == "own":
+        yield {}
+    else:
+        async with aiohttp.ClientSession() as session:
+            yield {"session": session}
 
 
 #: The same examples in every run, and no deadline: a slow machine is no failure.

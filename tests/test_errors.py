@@ -26,6 +26,7 @@ from conversations_async.errors import (
     PermissionDeniedError,
     RateLimitError,
     RequestTimeoutError,
+    ResponseTooLargeError,
     ServerError,
     TransportError,
     UnsupportedMediaTypeError,
@@ -50,6 +51,7 @@ TREE: dict[type[Exception], tuple[type[Exception], ...]] = {
     ServerError: (APIError,),
     TransportError: (ConversationsError,),
     RequestTimeoutError: (TransportError, TimeoutError),
+    ResponseTooLargeError: (TransportError,),
     UploadError: (TransportError,),
     DecodeError: (ConversationsError,),
     PaginationError: (ConversationsError,),
@@ -93,6 +95,7 @@ FULL: dict[type[ConversationsError], dict[str, Any]] = {
         "status": 418,
         "request_id": REQUEST_ID,
         "attempts": 3,
+        "ambiguous": True,
     }
     | (
         {"code": 1, "more_info": "https://x.test/1", "details": {"a": [1, {"b": None}]}, "retry_after": 1.5}
@@ -403,6 +406,14 @@ def test_any_bytes_are_an_error_of_one_line(body: bytes, status: int) -> None:
                 message="no route", method="GET", path="/v1/Conversations", attempts=2, sent=False
             ),
             "GET /v1/Conversations: no route (after 2 attempts)",
+        ),
+        (
+            TransportError(message="lost", method="POST", path="/v1/M", attempts=2, ambiguous=True),
+            "POST /v1/M: lost; it may have been carried out all the same (after 2 attempts)",
+        ),
+        (
+            ResponseTooLargeError(message="more than 5 bytes", method="GET", path="/v1/M"),
+            "GET /v1/M: more than 5 bytes",
         ),
         (
             DecodeError(message="missing", model="Message", field="media[0].sid", method="GET", path="/v1/M"),

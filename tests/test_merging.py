@@ -59,6 +59,7 @@ class Listed(Stream[Item]):
             async with aclosing(super().pages()) as pages:
                 async for page in pages:
                     yield page
+                    del page  # what a caller's own frames hold, an error keeps
         finally:
             self.memory.open -= 1
 

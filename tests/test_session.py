@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import gc
 import gzip
 import logging
 import socket
-import subprocess
-import sys
 import traceback
 from typing import Any
 from urllib.parse import parse_qsl
@@ -31,8 +28,8 @@ from conversations_async import (
     TransportError,
     __version__,
 )
-from conversations_async.connections import OwnConnections, Pool
-from conversations_async.transport import attempt
+from conversations_async.connections import Pool
+from conversations_async.transport import Attempt
 
 from .conftest import ACCOUNT_SID, AUTH_TOKEN, CONVERSATION
 from .servers import DROP, HANG, Scripted, answer
@@ -453,15 +450,16 @@ async def test_closing_while_an_answer_is_read_ends_the_attempts(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Nothing is tried again by a closed client, and what came last is told."""
+    send = Attempt.send
 
-    async def last(pool: Pool, *arguments: Any, **options: Any) -> Any:
-        pool.end()
-        return await attempt(pool, *arguments, **options)
+    async def last(attempt: Attempt, *, read: bool) -> Any:
+        attempt.pool.end()
+        return await send(attempt, read=read)
 
     async with Scripted.of([answer(503, headers={"Retry-After": "20"})]) as server, connect(server) as client:
         pool = await client._session._connections.pool()
         monkeypatch.setattr(Pool, "wait", lambda *_: asyncio.timeout(5))
-        monkeypatch.setattr("conversations_async.session.attempt", last)
+        monkeypatch.setattr(Attempt, "send", last)
         with pytest.raises(ServerError) as caught:
             await client.conversations.fetch(CONVERSATION)
     assert pool.closed
@@ -472,7 +470,7 @@ async def test_closing_while_an_answer_is_read_ends_the_attempts(
 async def test_nothing_is_waited_for_in_a_closed_pool() -> None:
     """A pause that begins after the end ends at once."""
     async with aiohttp.ClientSession() as session:
-        pool = Pool(session)
+        pool = Pool(session, asyncio.Semaphore(1))
         pool.end()
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(5), pool.wait(1000):
@@ -499,7 +497,7 @@ async def test_who_waits_for_a_connection_of_a_session_that_its_owner_closes() -
 async def test_closing_leaves_alone_what_times_out_at_the_same_moment() -> None:
     """A wait whose time is up while the client closes ends as it would have."""
     async with aiohttp.ClientSession() as session:
-        pool = Pool(session)
+        pool = Pool(session, asyncio.Semaphore(1))
         with pytest.raises(TimeoutError):
             async with (wait := pool.wait(0)):
                 try:
@@ -520,83 +518,6 @@ async def test_closing_fails_those_who_wait_for_a_connection() -> None:
         results = await asyncio.gather(*calls, return_exceptions=True)
     assert [type(result) for result in results] == [TransportError] * 3
     assert str(results[1]) == "POST /v1/Conversations: the client was closed meanwhile"
-
-
-async def test_a_forgotten_client_warns() -> None:
-    """A client that is collected while its connections are open says so, and they are closed."""
-    async with Scripted.of([FOUND]) as server:
-        client = connect(server)
-        await client.conversations.fetch(CONVERSATION)
-        clients = [client]
-        del client
-        with pytest.warns(ResourceWarning, match="was not closed"):
-            clients.clear()
-        await asyncio.sleep(0.01)
-        assert server.connections == 0
-
-
-@pytest.fixture
-def port() -> int:
-    """Find a port that nobody listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        number: int = found.getsockname()[1]
-        return number
-
-
-async def fetch_once(client: ConversationsClient, port: int, *, close: bool = False) -> int:
-    """Fetch from a server of this loop, and say how many connections are open then."""
-    async with Scripted.of([FOUND], port=port) as server:
-        await client.conversations.fetch(CONVERSATION)
-        if close:
-            await client.close()
-            await asyncio.sleep(0.01)
-        return server.connections
-
-
-def test_one_client_in_one_loop_after_the_other(port: int) -> None:
-    """A client works under several ``asyncio.run``, closed or not in between, and leaves no warning."""
-    client = ConversationsClient(ACCOUNT_SID, AUTH_TOKEN, base_url=f"http://127.0.0.1:{port}")
-    for close in (True, False, False):
-        assert asyncio.run(fetch_once(client, port, close=close)) == (0 if close else 1)
-    connections = client._session._connections
-    assert isinstance(connections, OwnConnections)
-    assert all(loop.is_closed() for loop in connections._pools)
-    del client
-    gc.collect()
-
-
-def test_a_loop_that_was_closed_badly_does_not_matter(port: int) -> None:
-    """After a loop that never shut down, the client works in the next one; Python reports the sockets."""
-    program = f"""
-import asyncio
-from tests.test_session import ACCOUNT_SID, AUTH_TOKEN, ConversationsClient, fetch_once
-client = ConversationsClient(ACCOUNT_SID, AUTH_TOKEN, base_url="http://127.0.0.1:{port}")
-loop = asyncio.new_event_loop()
-loop.run_until_complete(fetch_once(client, {port}))
-loop.close()
-print(asyncio.run(fetch_once(client, {port}, close=True)))
-"""
-    # in a process of its own, for the sake of the warnings that are due when it ends
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)  # noqa: S603  # our own program
-    assert (ended.returncode, ended.stdout) == (0, "0\n"), ended.stderr
-
-
-def test_one_client_in_two_threads(port: int) -> None:
-    """Each loop has connections of its own: threads with a loop each can share a client."""
-    client = ConversationsClient(ACCOUNT_SID, AUTH_TOKEN, base_url=f"http://127.0.0.1:{port}")
-
-    async def calls() -> None:
-        await asyncio.gather(*(client.conversations.fetch(CONVERSATION) for _ in range(10)))
-        await client.close()
-
-    async def serve() -> None:
-        async with Scripted.of([FOUND], port=port) as server:
-            threads = (asyncio.to_thread(asyncio.run, calls()) for _ in range(2))
-            await asyncio.gather(*threads)
-            assert len(server.requests) == 20
-
-    asyncio.run(serve())
 
 
 async def test_cancelling_a_call_leaves_nothing() -> None:
@@ -620,11 +541,3 @@ async def test_wrong_credentials() -> None:
         with pytest.raises(AuthenticationError) as caught:
             await client.conversations.fetch(CONVERSATION)
     assert (caught.value.code, caught.value.attempts, len(server.requests)) == (20003, 1, 1)
-
-
-@pytest.mark.parametrize(("name", "value"), [("timeout", 0), ("timeout", "5"), ("max_connections", 0)])
-def test_options_out_of_range(name: str, value: Any) -> None:
-    """An option that makes no sense is refused by name."""
-    options: dict[str, Any] = {name: value}
-    with pytest.raises(ValueError, match=f"^{name} must be"):
-        ConversationsClient(ACCOUNT_SID, AUTH_TOKEN, **options)

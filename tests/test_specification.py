@@ -83,7 +83,7 @@ ANY_CASE = {
 #: What the client has beside the operations of the specification: scopes, and what is no request …
 EXTRA_ACCESSORS = {"chat", "close", "from_env", "media", "service", "with_options"}
 #: … and the verbs of repositories that are made of other operations, or of the API's unpublished ones.
-EXTRA_VERBS = {"channel_metadata", "close", "ensure", "migrate"}
+EXTRA_VERBS = {"channel_metadata", "close", "create_once", "ensure", "migrate"}
 
 HEADERS = ("Authorization", "Accept", "Content-Type", "X-Twilio-Webhook-Enabled")
 CREDENTIALS = base64.b64encode(f"{ACCOUNT_SID}:{AUTH_TOKEN}".encode()).decode()
@@ -324,11 +324,11 @@ def test_a_call_takes_the_parameters_of_the_specification(operation: Operation) 
 
 
 @every_operation
-def test_a_misspelt_keyword_is_a_type_error(operation: Operation) -> None:
-    """A keyword that the operation does not have is a TypeError where the call is made."""
+async def test_a_misspelt_keyword_is_a_type_error(operation: Operation) -> None:
+    """A keyword that the operation does not have is a TypeError, before anything is sent."""
     sids, _ = identifiers(operation)
     with pytest.raises(TypeError, match="misspelt"):
-        operation.called(unconnected(), sids, given(operation.required(), 0) | {"misspelt": None})
+        await operation.call(unconnected(), sids, given(operation.required(), 0) | {"misspelt": None})
 
 
 @pytest.mark.parametrize(
@@ -339,18 +339,18 @@ def test_a_misspelt_keyword_is_a_type_error(operation: Operation) -> None:
         for keyword in operation.required()
     ],
 )
-def test_what_is_required_cannot_be_left_out(operation: Operation, keyword: Keyword) -> None:
+async def test_what_is_required_cannot_be_left_out(operation: Operation, keyword: Keyword) -> None:
     """A call without a keyword that the API requires is a TypeError that names it."""
     sids, _ = identifiers(operation)
     others = [one for one in operation.required() if one != keyword]
     with pytest.raises(TypeError, match=f"'{keyword.name}'"):
-        operation.called(unconnected(), sids, given(others, 0))
+        await operation.call(unconnected(), sids, given(others, 0))
 
 
 def enums_of(method: Any, name: str) -> list[type[OpenEnum]]:
     """Give the enums that the annotation of a keyword names."""
     annotation = inspect.signature(method).parameters[name].annotation
-    named = [method.__globals__.get(word) for word in re.findall(r"\w+", annotation)]
+    named = [inspect.unwrap(method).__globals__.get(word) for word in re.findall(r"\w+", annotation)]
     return [one for one in named if isinstance(one, type) and issubclass(one, OpenEnum)]
 
 

@@ -7,6 +7,7 @@ of the tests: every call has to be accepted, and every result has to have the ty
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -31,6 +32,7 @@ from conversations_async import (
     DeliveryStatus,
     DeliverySummary,
     EmailBinding,
+    Limits,
     Media,
     MediaFile,
     Message,
@@ -108,8 +110,15 @@ async def clients(borrowed: aiohttp.ClientSession) -> None:
         retry=RetryPolicy(max_attempts=3, base_delay=1, max_delay=2.5, total_timeout=60, retry_posts=True),
         max_connections=10,
         session=borrowed,
+        limits=Limits(per_conversation=30, per_service=None),
+        max_response_size=1 << 20,
+        ssl=ssl.create_default_context(),
+        proxy="http://127.0.0.1:3128",
+        trust_env=True,
     )
+    RetryPolicy(budget=None)
     ConversationsClient.from_env(timeout=1.5, retry=RetryPolicy(), max_connections=1, session=borrowed)
+    ConversationsClient.from_env(limits=Limits(), max_response_size=1, ssl=None, proxy=None, trust_env=False)
     assert_type(await client.close(), None)
 
 
@@ -333,6 +342,7 @@ async def errors(client: ConversationsClient) -> None:
         assert_type(error.model, str)
         assert_type(error.field, str)
     except ConversationsError as error:
+        assert_type(error.ambiguous, bool)
         assert_type(error.status, int | None)
         assert_type(error.method, str | None)
         assert_type(error.path, str | None)

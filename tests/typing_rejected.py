@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from conversations_async import (
     ConversationsClient,
     DecodeError,
+    Limits,
     Media,
     Message,
     Order,
@@ -46,6 +47,14 @@ def clients() -> None:
     RetryPolicy(5)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # by position
     RetryPolicy(attempts=5)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # misspelt
     RetryPolicy(max_attempts="5")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # text
+    RetryPolicy(budget=0.5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # no whole number
+    ConversationsClient("AC1", limits=30)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # no limits
+    ConversationsClient("AC1", ssl=False)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # no context
+    ConversationsClient("AC1", proxy=80)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # no address
+    ConversationsClient("AC1", trust_env=None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # no flag
+    ConversationsClient("AC1", max_response_size=None)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # none
+    Limits(30)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # by position
+    Limits(per_service="30")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # text
 
 
 def places(client: ConversationsClient) -> None:

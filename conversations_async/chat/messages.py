@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import frozen
 
 from ..converter import Attributes, AwareDatetime, OpenEnum, encode_json
+from ..once import OnceCreatable, with_key
 from ..repository import DeletableWithWebhooks, Fetchable, StreamableInOrder
 from ..resources.messages import Media
 
@@ -55,7 +56,10 @@ class ChatMessage(Attributes):
 
 
 class ChatMessageRepository(
-    Fetchable[ChatMessage], DeletableWithWebhooks[ChatMessage], StreamableInOrder[ChatMessage]
+    Fetchable[ChatMessage],
+    DeletableWithWebhooks[ChatMessage],
+    StreamableInOrder[ChatMessage],
+    OnceCreatable[ChatMessage],
 ):
     """The messages of one channel."""
 
@@ -100,6 +104,49 @@ class ChatMessageRepository(
                 "Body": body,
                 "MediaSid": media_sid,
             },
+            webhook_enabled=webhook_enabled,
+        )
+
+    async def create_once(
+        self,
+        *,
+        key: str,
+        look_back: int = 100,
+        from_: str | None = None,
+        body: str | None = None,
+        attributes: str | Mapping[str, Any] | None = None,
+        date_created: datetime | None = None,
+        date_updated: datetime | None = None,
+        last_updated_by: str | None = None,
+        media_sid: str | None = None,
+        webhook_enabled: bool | WebhookFlag | None = None,
+    ) -> ChatMessage:
+        """Add a message, unless the channel has the one with this key: that is returned, as it is now.
+
+        How it is found, what that costs, and where it ends: see ``create_once`` of ``MessageRepository``.
+
+        Args:
+            key: What tells this message from all others of the channel: 1 to 64 printable characters.
+            look_back: How many of the newest messages are searched before the first attempt.
+            from_: As for ``create``, and all below.
+            attributes: A mapping, or JSON text; an object in any case, without ``idempotency_key``.
+
+        Raises:
+            ConversationsError: What the last write failed with, or the search before the first one.
+            ValueError: The key or the attributes are none, or as for ``create``; nothing was sent.
+        """
+        return await self._post_once(
+            {
+                "From": from_,
+                "Attributes": with_key(key, attributes),
+                "DateCreated": date_created,
+                "DateUpdated": date_updated,
+                "LastUpdatedBy": last_updated_by,
+                "Body": body,
+                "MediaSid": media_sid,
+            },
+            key=key,
+            look_back=look_back,
             webhook_enabled=webhook_enabled,
         )
 

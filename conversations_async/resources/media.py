@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
+from .._sealing import forget
 from ..converter import AwareDatetime, decode, encode_fields, encode_json, unreadable
 from ..repository import Deletable, Fetchable, segment
 from ..upload import Upload
@@ -19,6 +20,8 @@ from .messages import Media, Message, MessageRepository
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
+
+    from yarl import URL
 
     from ..repository import WebhookFlag
     from ..upload import UploadSource
@@ -109,14 +112,22 @@ class MediaRepository(Fetchable[MediaFile], Deletable[MediaFile]):
             NotFoundError: There is no such file.
             TransportError: Not all of it arrived.
         """
+        try:
+            async with self._session.download(*await self._find(sid)) as chunks:
+                yield chunks
+        except BaseException as error:
+            forget(error)
+            raise
+
+    async def _find(self, sid: str) -> tuple[URL, str, int | None]:
+        """Ask where a file is; what stands for that address in errors; and how many bytes there are."""
         path = self._item(sid)
         response = await self._session.request("GET", self._url(path))
         media = decode(response, MediaFile)
         link = self._session.hosts.temporary_link(self._product, (media.links or {}).get(_TEMPORARY))
         if link is None:
             raise unreadable(response, "MediaFile", f"links.{_TEMPORARY}", "missing, or not to be followed")
-        async with self._session.download(link, path=f"{path}/Content", size=media.size) as chunks:
-            yield chunks
+        return link, f"{path}/Content", media.size
 
     async def send(
         self,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from attrs import field, frozen
 
 from ..converter import Attributes, AwareDatetime, OpenEnum, encode_json
+from ..once import OnceCreatable, with_key
 from ..repository import DeletableWithWebhooks, Fetchable, StreamableInOrder
 
 if TYPE_CHECKING:
@@ -96,7 +97,9 @@ class ChannelMetadata:
     extra: dict[str, Any] = field(factory=dict, hash=False)
 
 
-class MessageRepository(Fetchable[Message], DeletableWithWebhooks[Message], StreamableInOrder[Message]):
+class MessageRepository(
+    Fetchable[Message], DeletableWithWebhooks[Message], StreamableInOrder[Message], OnceCreatable[Message]
+):
     """The messages of one conversation."""
 
     model = Message
@@ -147,6 +150,79 @@ class MessageRepository(Fetchable[Message], DeletableWithWebhooks[Message], Stre
                 "ContentVariables": encode_json("content_variables", content_variables),
                 "Subject": subject,
             },
+            webhook_enabled=webhook_enabled,
+        )
+
+    async def create_once(
+        self,
+        *,
+        key: str,
+        look_back: int = 100,
+        author: str | None = None,
+        body: str | None = None,
+        date_created: datetime | None = None,
+        date_updated: datetime | None = None,
+        attributes: str | Mapping[str, Any] | None = None,
+        media_sid: str | None = None,
+        content_sid: str | None = None,
+        content_variables: str | Mapping[str, Any] | None = None,
+        subject: str | None = None,
+        webhook_enabled: bool | WebhookFlag | None = None,
+    ) -> Message:
+        """Add a message, unless the conversation has the one with this key: that is returned, as it is now.
+
+        The key travels in the message's attributes, as one more member, ``idempotency_key``. Before the first
+        attempt the newest messages are searched for it. After a failure that leaves open whether the message
+        was written, those that came since are read back, and only if it is not among them is it tried again.
+        So whoever got an error that is ``ambiguous``, or was cancelled, or has died, calls again with the
+        same key, and there is one message.
+
+        What it costs:
+            One GET before the first attempt, none with ``look_back=0``; two requests for each ambiguous
+            failure, to read back and to try again, more where more than 100 messages have come meanwhile. Of
+            the 4 KB of attributes, the key takes its own length and 25 bytes, and the caller has the rest.
+
+        What the policy of the client means:
+            ``max_attempts`` counts attempts to write, and waits are those of a GET; with 1 it is read back
+            and not tried again. ``total_timeout`` is for the whole call: a ``timeout`` as long as that leaves
+            no time to read back. Of the ``budget``, each request that a failure brings about costs one.
+
+        What it cannot do:
+            The API itself compares no keys. Two callers that write at the same time, each before it could see
+            the other's message, both write. So may a request that timed out here and is still worked on
+            there, if it ends after the look; the wait before the look makes that less likely. A message whose
+            attributes somebody overwrites, or that is deleted, is unknown; so is, to a later call, one with
+            ``look_back`` or more newer messages, whoever wrote these.
+
+        Args:
+            key: What tells this message from all others of the conversation: 1 to 64 printable characters.
+            look_back: How many of the newest messages are searched before the first attempt. Up to 1,000
+                take one request. After a failure, all that are newer than this search are read back. 0, for a
+                key that is fresh, leaves it out, and a failure then has the newest 1,000 read back; 1 costs
+                little, and spares that.
+            author: As for ``create``, and all below.
+            attributes: A mapping, or JSON text; an object in any case, without ``idempotency_key``.
+
+        Raises:
+            ConversationsError: What the last write failed with; ``attempts`` counts the writes alone. Where
+                ``ambiguous`` is true, it may be there all the same, and reading back failed, too (that is the
+                cause), or did not find it. Otherwise it is not there; or it is the search that failed.
+            ValueError: The key or the attributes are none, or as for ``create``; nothing was sent.
+        """
+        return await self._post_once(
+            {
+                "Author": author,
+                "Body": body,
+                "DateCreated": date_created,
+                "DateUpdated": date_updated,
+                "Attributes": with_key(key, attributes),
+                "MediaSid": media_sid,
+                "ContentSid": content_sid,
+                "ContentVariables": encode_json("content_variables", content_variables),
+                "Subject": subject,
+            },
+            key=key,
+            look_back=look_back,
             webhook_enabled=webhook_enabled,
         )
 

@@ -1,0 +1,36 @@
+"""JSON, and halves of surrogate pairs in it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from conversations_async._json import loads
+
+from .support import deterministic
+
+#: What a text may be cut into: halves of pairs, and what looks like them.
+PIECES = (r"\ud83d", r"\uDE42", r"\\", "ud83d", "ude42", r"\"", r"\u00e9", "u", "é", "🙂")
+
+
+@given(pieces=st.lists(st.sampled_from(PIECES), max_size=9))
+@example(pieces=[r"\\", "ud83d", r"\uDE42"])
+@example(pieces=[r"\\", r"\ud83d", r"\uDE42"])
+@example(pieces=[r"\\", "ud83d"])
+@deterministic
+def test_halves_are_replaced_and_nothing_else(pieces: list[str]) -> None:
+    """Each half of a pair that lacks the other one becomes a replacement character, and all else stays."""
+    text = rf'["{"".join(pieces)}", "\ud83d"]'  # so that there is a half in any case
+    found, _ = json.loads(text)
+    expected = found.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    assert loads(text) == loads(text.encode()) == [expected, "\ufffd"]
+
+
+@pytest.mark.parametrize("text", [r'["\ud83d"', r'["\ud83d", NaN]', r'["\ud83d", 1e999]'])
+def test_what_else_is_wrong_stays_wrong(text: str) -> None:
+    """A text with half a pair that is no JSON for another reason is refused, and not shown."""
+    with pytest.raises(ValueError, match=r"^no JSON: [^\\]*$"):
+        loads(text)
