@@ -20,6 +20,7 @@ from .footprint import generator, imports, memory
 from .implementations import KINDS, NAMES, Bare, Implementation, Ours, Tally
 from .pages import conversation, expect, page_server, seen
 from .report import Benchmark, Result, command, machine, run
+from .steps import steps
 from .stopwatch import Stopwatch, Unit, ratio, side_by_side
 
 LIBRARIES: Final = ("aiohttp", "attrs", "cattrs", "msgspec", "orjson", "twilio", "uvloop", "aiodns", "brotli")
@@ -221,6 +222,7 @@ BENCHMARKS: Final = {
     "memory": Benchmark(memory, ("long",)),
     "import": Benchmark(imports, ("imports",)),
     "generator": Benchmark(generator, ("rounds", "items")),
+    "steps": Benchmark(steps, ("rounds", "page_items", "page_bytes")),
     "loops": Benchmark(loops, ("rounds", "messages", "calls", "concurrent")),
 }
 SIZES: Final = {
@@ -236,6 +238,8 @@ SIZES: Final = {
     "long": 1_000_000,
     "imports": 21,
     "items": 200_000,
+    "page_items": 1000,
+    "page_bytes": 5_000_000,
 }
 
 

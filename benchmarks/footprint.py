@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import warnings
 from collections.abc import AsyncIterator, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -17,7 +18,7 @@ from attrs import frozen
 
 from conversations_async import Message, Page, Stream
 
-from .implementations import KINDS, Implementation
+from .implementations import DEPRECATED, KINDS, Implementation
 from .pages import conversation, page_server, seen
 from .report import Result
 from .stopwatch import Stopwatch, Times, Unit, side_by_side
@@ -78,6 +79,9 @@ def _read(
             end, peak = _resident()
         return _Growth(tally.count, end - before, peak - before)
 
+    # a parent that takes warnings for errors hands that down to this process
+    for beginning in DEPRECATED:
+        warnings.filterwarnings("ignore", beginning, DeprecationWarning)
     pipe.send(asyncio.run(read()))
 
 

@@ -26,6 +26,8 @@ from .loopback import ACCOUNT_SID, AUTH_TOKEN
 AUTHOR: Final = "smee"
 BODY: Final = "Ahoy there! The boat leaves at six, from the second bridge."
 ATTRIBUTES: Final = {"importance": "high"}
+#: How the warnings begin that are the official client's: it uses what aiohttp 3.14 deprecates.
+DEPRECATED: Final = ("BasicAuth is deprecated", "The 'auth' parameter is deprecated")
 
 
 @define

@@ -15,7 +15,7 @@ import attrs
 import pytest
 
 from benchmarks import chart, client, emulator, instructions, pages, portions, stopwatch
-from benchmarks.implementations import AUTHOR, BODY, KINDS, Bare, Implementation, Ours, Tally
+from benchmarks.implementations import AUTHOR, BODY, DEPRECATED, KINDS, Bare, Implementation, Ours, Tally
 from benchmarks.loopback import ACCOUNT_SID, AUTH_TOKEN, connected, saturate
 from benchmarks.report import Result, machine
 from conversations_async import Message, NotFoundError
@@ -27,10 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-#: The official client still uses what aiohttp 3.14 deprecates; that is no concern of this project.
+#: What the official client uses is no concern of this project.
 pytestmark = [
-    pytest.mark.filterwarnings(f"ignore:{beginning}:DeprecationWarning")
-    for beginning in ("BasicAuth is deprecated", "The 'auth' parameter is deprecated")
+    pytest.mark.filterwarnings(f"ignore:{beginning}:DeprecationWarning") for beginning in DEPRECATED
 ]
 
 TINY_EMULATOR = (
@@ -43,6 +42,7 @@ TINY_CLIENT = (
     *("--rounds=1", "--messages=1000", "--calls=3", "--concurrent=5"),
     *("--slow-rounds=1", "--latency-pages=2", "--latency-ms=1"),
     *("--long=2000", "--imports=1", "--items=2000", "--streams=3", "--stream-pages=2"),
+    *("--page-items=10", "--page-bytes=20000"),
 )
 
 TINY_INSTRUCTIONS = ("--calls=2", "--messages=100", "--operations=2")
@@ -77,6 +77,8 @@ CLIENT = {
     "memory": {"messages": 4 * 2000, "pages": 2 * 4 * 2},
     "import": {"interpreters": 2 * 4},
     "generator": {"items": 2 * 4 * 2 * 2000},
+    # sixteen kinds of answers in two rounds; four are refused, and the others have ten messages
+    "steps": {"answers": 2 * 16, "messages": 2 * 12 * 10, "processes": 1},
     # two rounds of four implementations in each loop
     "loops": {"pages": 2 * 4 * 20 * LOOPS, "fetches": 2 * 4 * (3 + 5) * LOOPS},
 }
