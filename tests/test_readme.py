@@ -211,3 +211,14 @@ def test_every_error_and_command_is_in_the_readme() -> None:
         for option in inspect.signature(command.callback).parameters.values():
             if option.kind is option.KEYWORD_ONLY:
                 assert f"--{option.name.replace('_', '-')}" in line
+
+
+def test_every_promise_names_its_proof() -> None:
+    """Each row of "What it promises" names files that are there, and these are about that promise."""
+    _, _, after = README.read_text().partition("\n## What it promises\n")
+    rows = re.findall(r"^\| \*\*(.+?)\*\*.* \| (.+) \|$", after.partition("\n## ")[0], re.MULTILINE)
+    proofs = [proof for _, cell in rows for proof in re.findall(r"`(.+?)`", cell)]
+    assert len(rows) == 13
+    assert len(proofs) == len(set(proofs)) >= len(rows)
+    for proof in proofs:
+        assert (README.parent / proof).is_file(), proof
