@@ -163,7 +163,7 @@ def page_into_structs() -> Callable[[], object]:
 def whole_page(response: Response) -> object:
     """Decode a page that needs no turns."""
     try:
-        next(decode_page(response, Message, "messages"))
+        decode_page(response, Message, "messages").send(None)
     except StopIteration as end:
         return end.value
     raise RuntimeError("the page is not read at once")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 #: What msgspec raises for what is no JSON.
 NOT_JSON: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -17,10 +20,18 @@ _FIRST_ALONE: Final = re.compile(rb"%b(?!%b)" % (_FIRST, _SECOND))
 #: What stands before it may be no first half after all, if there is a backslash before that.
 _SECOND_ALONE: Final = re.compile(rb"%b(?:(?<!%b)|(?<=\\%b))" % (_SECOND, *[_FIRST + _SECOND] * 2))
 _FIRST_HALF: Final = re.compile(_FIRST)
+#: No more bytes than these are mended at once: if all of them are halves, that takes some milliseconds.
+_MENDED_MOST: Final = 128 * 1024
+#: A text that is mended in pieces has pieces of so many bytes, or a few more.
+_PIECE: Final = 16 * 1024
+#: What is neither part of an escape nor comes right after a backslash.
+_BREAK: Final = re.compile(rb'[^\\/"0-9A-Za-z]')
 
 
 def loads(text: bytes | str) -> Any:
     """Read JSON. Half a surrogate pair, as of an emoji that was cut, becomes a replacement character.
+
+    In a text of more than 128 KiB it does not: that is refused.
 
     Raises:
         ValueError: It is no JSON; the message shows nothing of it.
@@ -42,8 +53,25 @@ def no_json(error: Exception) -> str:
 
 
 def mend(text: bytes) -> bytes:
-    """Put a replacement character for each half of a surrogate pair that lacks the other half."""
+    """Put a replacement character for each half of a surrogate pair that lacks the other half.
+
+    A text of more than 128 KiB is left as it is.
+    """
+    if len(text) > _MENDED_MOST or rb"\u" not in text:
+        return text
     return _SECOND_ALONE.sub(_second, _FIRST_ALONE.sub(_first, text))
+
+
+def pieces(text: bytes) -> Iterator[bytes]:
+    """Cut a text where no escape is, so that its pieces can be mended one by one.
+
+    One without such a place for 128 KiB is not cut any more, and its rest is too long to be mended.
+    """
+    start = 0
+    while found := _BREAK.search(text, start + _PIECE, start + _MENDED_MOST):
+        yield text[start : found.start()]
+        start = found.start()
+    yield text[start:]
 
 
 def _first(half: re.Match[bytes]) -> bytes:

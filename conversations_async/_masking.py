@@ -12,6 +12,7 @@ _IN_PATH: Final = re.compile(
     ( (?<![^/]) [A-Z]{2}[0-9a-fA-F]{32} (?![^/?]) )
     | (?:\+|%2[Bb]) (?:%20|%2[89]|[().-])* [0-9] (?:%20|%2[89]|[().-]|[0-9])*
     | ( %[0-9A-Fa-f]{2} )
+    | [0-9] (?: (?:%20|%2[89]|[().-]){0,3} [0-9] ){9,}
     | [0-9]{7,}
     """,
     re.VERBOSE,
@@ -20,7 +21,7 @@ _IN_TEXT: Final = re.compile(r"(?:\+|%2[Bb])[ (.]{0,2}[0-9](?:[ ().-]{0,3}[0-9])
 
 
 def mask_path(path: str) -> str:
-    """Put ``…`` where a path holds a telephone number: after a plus, or of seven digits or more."""
+    """Put ``…`` where a path holds a telephone number: a plus, or seven digits, or ten and separators."""
     return _IN_PATH.sub(lambda found: found[1] or found[2] or "…", path)
 
 

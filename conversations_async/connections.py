@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import warnings
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -32,12 +33,7 @@ async def _session() -> AsyncGenerator[aiohttp.ClientSession]:
     ``asyncio.run`` calls): whoever forgets to close the client leaves no open socket behind a dead loop.
     """
     async with aiohttp.ClientSession(
-        connector=Connector(
-            # the pool's slots are the limit: they are handed out in turn, and a cancellation loses none
-            limit=0,
-            keepalive_timeout=_KEEPALIVE,
-            ttl_dns_cache=_DNS_TTL,
-        ),
+        connector=Connector(keepalive_timeout=_KEEPALIVE, ttl_dns_cache=_DNS_TTL),
         cookie_jar=aiohttp.DummyCookieJar(),
         middlewares=[report_losses],
     ) as session:
@@ -49,7 +45,8 @@ class Pool:
     """A session, and all waiting for what happens in it."""
 
     session: aiohttp.ClientSession
-    #: How many requests may be on their way at a time, first come, first served.
+    #: How many requests may be on their way at a time, first come, first served. aiohttp's own queue is not
+    #: fair, and may lose a turn to a cancellation.
     slots: asyncio.Semaphore
     #: Whose turn it is to write; None: writes do not wait for each other.
     limiter: Limiter | None = None
@@ -68,6 +65,12 @@ class Pool:
     def wait(self, seconds: float) -> Wait:
         """Bound what is awaited in ``async with``: ``TimeoutError`` after so many seconds, or at the end."""
         return Wait(self, 0 if self.closed else seconds)
+
+    async def pause(self, seconds: float) -> None:
+        """Wait so many seconds, or until the end."""
+        with suppress(TimeoutError):
+            async with self.wait(seconds):
+                await asyncio.Event().wait()  # which nobody sets
 
     def end(self) -> None:
         """Let all waiting time out now, and allow no other."""

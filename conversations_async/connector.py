@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import select
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
 
 from .failures import ConnectionLostError, UnconnectedError
 
 if TYPE_CHECKING:
     from asyncio.trsock import TransportSocket
 
-    from aiohttp.client_reqrep import ConnectionKey
     from aiohttp.connector import Connection
     from aiohttp.tracing import Trace
 
@@ -24,11 +25,10 @@ class Connector(aiohttp.TCPConnector):
     what has arrived on a connection that nobody used is the answer to whatever is asked next.
     """
 
-    async def _get(self, key: ConnectionKey, traces: list[Trace]) -> Connection | None:
-        """Give a connection that is kept, and on which nothing has arrived since."""
-        while (connection := await super()._get(key, traces)) is not None and _has_input(connection):
-            connection.close()
-        return connection
+    def __init__(self, *, keepalive_timeout: float, ttl_dns_cache: int) -> None:
+        # how many there are at a time is for others to say
+        super().__init__(limit=0, keepalive_timeout=keepalive_timeout, ttl_dns_cache=ttl_dns_cache)
+        self._used = WeakSet[ResponseHandler]()
 
     async def connect(
         self,
@@ -36,13 +36,21 @@ class Connector(aiohttp.TCPConnector):
         traces: list[Trace],
         timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  # aiohttp's own
     ) -> Connection:
-        """Give a connection for a request."""
+        """Give a connection for a request: a new one, or one on which nothing has arrived since its last."""
         try:
-            return await super().connect(req, traces, timeout)
+            while True:
+                connection = await super().connect(req, traces, timeout)
+                if connection.protocol not in self._used or not _has_input(connection):
+                    break
+                connection.close()
         except (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, TimeoutError):
             raise
         except (aiohttp.ClientError, OSError) as error:
             failure = UnconnectedError(type(error).__name__)
+        else:
+            if connection.protocol is not None:
+                self._used.add(connection.protocol)
+            return connection
         # raised here: the error may hold what the proxy was told
         raise failure
 

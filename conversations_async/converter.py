@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from asyncio import sleep
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
@@ -16,6 +17,7 @@ from enum import Enum, StrEnum
 from functools import cache
 from keyword import iskeyword
 from threading import Lock
+from time import perf_counter as clock
 from typing import TYPE_CHECKING, Annotated, Any, Final, Self, TypeVar, get_args, get_origin
 from urllib.parse import urlencode
 
@@ -30,12 +32,12 @@ from cattrs.cols import (
 )
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn
 
-from ._json import NOT_JSON, loads, mend, no_json
+from ._json import NOT_JSON, loads, mend, no_json, pieces
 from ._sealing import sealed
 from .errors import DecodeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Iterator
 
     from .response import Response
 
@@ -306,20 +308,26 @@ def _page_of(model: type[Any], key: str) -> type[Any]:
     return attrs.make_class("Page", members, frozen=True)
 
 
-#: A page of more bytes is not read at once: it may be long.
-_AT_ONCE: Final = 2_000_000
-#: How many items are read at once of such a page, and of one in which something is unusual.
-_SLICE: Final = 50
+#: Seconds for which a page is read until others have a turn.
+_TURN: Final = 0.005
+#: A page of at most so many bytes is read at once: there is no room in it for what would take long.
+_SMALL: Final = 50_000
+#: So is one of at most so many bytes and objects, as a usual page of 1,000 messages is.
+_AT_ONCE: Final = 1_500_000
+_OBJECTS_AT_ONCE: Final = 4_000
+#: Of how many bytes of a list the elements are found at once.
+_PORTION: Final = 64 * 1024
+#: Within a text there would be a backslash before the quote.
+_BETWEEN_OBJECTS: Final = re.compile(rb'\}\s*,(?=\s*\{\s*")')
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _elements = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-def decode_page(
-    response: Response, model: type[T], key: str
-) -> Generator[None, None, tuple[list[T], PageMeta]]:
-    """Read a page: its items, and where the next one is. It yields where others may have a turn.
+async def decode_page(response: Response, model: type[T], key: str) -> tuple[list[T], PageMeta]:
+    """Read a page: its items, and where the next one is.
 
-    Of a page of 5 MB, what is done at once takes a few milliseconds, unless one item is most of the page.
+    Of a page that takes long, others have a turn after every item that ends later than 5 ms after the turn
+    began. One item is read at once, however large it is.
 
     Args:
         key: The member that is expected to hold the items. If the page names another one, that is read.
@@ -327,18 +335,23 @@ def decode_page(
     Raises:
         DecodeError: As ``decode``.
     """
-    if len(response.body) <= _AT_ONCE:
+    end = clock() + _TURN
+    if _is_quick(response.body):
         with suppress(Exception):  # whatever is wrong, the slower way below tells where
             page = _converter.structure(response.body, _page_of(model, key))  # type: ignore[arg-type]  # classes are hashable
             if page.meta.key == key:
                 return getattr(page, key), page.meta
-        yield
+        end = await _give_way(end)
     envelope: dict[str, msgspec.Raw] | None = None
     with suppress(*NOT_JSON):
         envelope = _members.decode(response.body)
-    yield
+    end = await _give_way(end)
     if envelope is None:
-        envelope = _mended(response)
+        mended = bytearray()
+        for piece in pieces(response.body):
+            mended += mend(piece)
+            end = await _give_way(end)
+        envelope = _envelope(response, mended)
     if "meta" not in envelope:
         raise unreadable(response, "Page", "meta", "missing")
     meta: PageMeta = _read(response, envelope["meta"], PageMeta, "Page.meta")
@@ -347,19 +360,33 @@ def decode_page(
     )
     if len(named) != 1:
         raise unreadable(response, "Page", "meta.key", "it names no member, and no other is the only one")
-    yield
+    end = await _give_way(end)
     items: list[T] = []
-    for number, element in enumerate(_listed(response, named[0], model.__name__)):
-        if number % _SLICE == 0:
-            yield
-        items.append(_read(response, element, model, model.__name__, f"[{number}]"))
+    for portion in _portions(_list(response, named[0], model.__name__)):
+        for element in portion:
+            items.append(_read(response, element, model, model.__name__, f"[{len(items)}]"))
+            end = await _give_way(end)
+        end = await _give_way(end)
     return items, meta
 
 
-def _mended(response: Response) -> dict[str, msgspec.Raw]:
-    """Find the members of a page that may hold half a surrogate pair; none, if it is no object."""
+def _is_quick(body: bytes) -> bool:
+    """Say whether a page may be read at once: what takes long is to make objects, and size does not tell."""
+    return len(body) <= _SMALL or (len(body) <= _AT_ONCE and body.count(b"{") <= _OBJECTS_AT_ONCE)
+
+
+async def _give_way(end: float) -> float:
+    """Let others have a turn, if ours has ended; give the time at which ours ends."""
+    if clock() < end:
+        return end
+    await sleep(0)
+    return clock() + _TURN
+
+
+def _envelope(response: Response, body: bytes | bytearray) -> dict[str, msgspec.Raw]:
+    """Find the members of a page; none, if it is no object."""
     try:
-        return _members.decode(mend(response.body))
+        return _members.decode(body)
     except msgspec.ValidationError:
         return {}
     except NOT_JSON as error:
@@ -367,12 +394,31 @@ def _mended(response: Response) -> dict[str, msgspec.Raw]:
     raise _illegible(response, "Page", "", reason)
 
 
-def _listed(response: Response, value: msgspec.Raw, name: str) -> Any:
-    """Find the elements of a list."""
-    with suppress(msgspec.ValidationError):
-        return _elements.decode(value)
-    # which says what it is instead
-    return _structured(response, _load(response, bytes(value), name), list[Any], name)
+def _list(response: Response, value: msgspec.Raw, name: str) -> bytes:
+    """Give the text of a list; refuse that of anything else."""
+    text = bytes(value).lstrip()
+    if not text.startswith(b"["):
+        # which says what it is instead; of an object, nobody needs to know what is in it
+        found = {} if text.startswith(b"{") else _load(response, text, name)
+        _structured(response, found, list[Any], name)
+    return text
+
+
+def _portions(text: bytes) -> Iterator[list[msgspec.Raw]]:
+    """Find the elements of a list, some at a time; an empty portion lets others have a turn.
+
+    Where the text is cut between two objects, that may be within an element. Then what is before is no list,
+    and the cut is tried farther on.
+    """
+    start, size = 1, _PORTION
+    while cut := _BETWEEN_OBJECTS.search(text, start + size):
+        portion: list[msgspec.Raw] = []
+        size *= 2
+        with suppress(*NOT_JSON):
+            portion = _elements.decode(b"[%b]" % text[start : cut.end() - 1])
+            start, size = cut.end(), _PORTION
+        yield portion
+    yield _elements.decode(b"[" + text[start:])
 
 
 def _read(response: Response, value: bytes | msgspec.Raw, shape: Any, name: str, place: str = "") -> Any:

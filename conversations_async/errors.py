@@ -17,7 +17,7 @@
      │    ├── ResponseTooLargeError       … because it is larger than max_response_size
      │    └── UploadError                 … because what was to be uploaded failed
      ├── DecodeError                      an answer that cannot be read
-     ├── PaginationError                  a page link that must not be followed
+     ├── PaginationError                  a list that must not be followed any further
      └── MergeError                       what failed of a merge (also an ExceptionGroup)
 
 Bad arguments are no request: they raise ``ValueError`` before anything is sent.
@@ -46,6 +46,8 @@ _MESSAGE_LIMIT = 300
 _ID_LIMIT = 100
 #: The API's codes have five digits; a number of thousands of digits would make a line of them.
 _CODE_LIMIT = 10**9
+#: An error that the API wrote has less than a kilobyte; more is not looked into.
+_BODY_LIMIT = 64 * 1024
 
 
 def _plain(text: object, limit: int = _MESSAGE_LIMIT) -> str:
@@ -129,6 +131,8 @@ class APIError(ConversationsError):
     def from_response(cls, response: Response) -> APIError:
         """Read the error out of an answer, whatever its body: either of the API's shapes, or no JSON at all.
 
+        A body of more than 64 KiB is not read.
+
         The legacy shape has ``code``, ``message``, ``more_info`` and perhaps ``details``; the other one is
         RFC 9457's, with ``title``, ``detail``, ``type`` and ``errors``.
         """
@@ -157,6 +161,8 @@ class APIError(ConversationsError):
 
 
 def _json_object(body: bytes) -> dict[str, Any]:
+    if len(body) > _BODY_LIMIT:
+        return {}
     try:
         value = loads(body)
     except ValueError:
@@ -228,7 +234,7 @@ _CODE_ERRORS: dict[int | None, type[APIError]] = {
 class TransportError(ConversationsError):
     """No answer arrived, or not a whole one."""
 
-    #: False where no attempt of the call ever had a connection, so that the API cannot have acted.
+    #: False where it is known that no attempt of the call ever had a connection: the API cannot have acted.
     sent: bool = True
 
 
@@ -259,7 +265,7 @@ class DecodeError(ConversationsError):
 
 
 class PaginationError(ConversationsError):
-    """A link to the next page that must not be followed: another origin's, or one that leads in a circle."""
+    """A list that must not be followed: to another origin, in a circle, or over 100 empty pages in a row."""
 
 
 class MergeError(ConversationsError, ExceptionGroup[Exception]):

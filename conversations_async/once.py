@@ -17,7 +17,7 @@ from attrs import evolve, frozen
 from ._checks import check_whole
 from ._json import loads
 from ._masking import mask_path
-from .converter import encode_fields, encode_json
+from .converter import check_characters, encode_fields, encode_json
 from .errors import ConversationsError
 from .pagination import Page, Stream
 from .repository import PAGE_SIZE_MAX, Order, Repository
@@ -60,7 +60,9 @@ def with_key(key: str, attributes: str | Mapping[str, Any] | None) -> str:
     """
     if not (isinstance(key, str) and 0 < len(key) <= _LONGEST and key.isprintable()):
         raise ValueError(f"key must be a string of 1 to {_LONGEST} printable characters")
-    text = encode_json("attributes", {} if attributes is None else attributes) or ""
+    text = check_characters(
+        "attributes", encode_json("attributes", {} if attributes is None else attributes) or ""
+    )
     members = loads(text)
     if not isinstance(members, dict):
         raise ValueError("attributes must be an object where there is a key: it becomes one of its members")  # noqa: TRY004  # the contract

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ssl import SSLContext
+from ssl import PROTOCOL_TLS_SERVER, SSLContext
 
 from attrs import field, frozen
 
@@ -35,3 +35,5 @@ class Options:
         check_whole("max_response_size", self.max_response_size, 1)
         if not isinstance(self.ssl, SSLContext | None):
             raise ValueError(f"ssl must be an ssl.SSLContext, got a {type(self.ssl).__name__}")  # noqa: TRY004  # the contract
+        if self.ssl is not None and self.ssl.protocol is PROTOCOL_TLS_SERVER:
+            raise ValueError("ssl must be a context for clients, such as ssl.create_default_context()")

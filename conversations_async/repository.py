@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from types import coroutine
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 from urllib.parse import quote, unquote
 
@@ -13,7 +12,7 @@ from ._checks import check_whole
 from ._masking import mask_path
 from ._sealing import Sealed
 from .converter import OpenEnum, check_characters, decode, decode_page, encode_fields, encode_flag
-from .errors import ConflictError, NotFoundError
+from .errors import ConflictError, ConversationsError, NotFoundError
 from .pagination import Page, Stream, split_cursor
 
 if TYPE_CHECKING:
@@ -126,7 +125,12 @@ class Repository(Sealed, Generic[T]):
         except ConflictError as error:
             if error.code != taken:
                 raise
-        return await self._get(path, self.model)  # somebody else was faster
+            unsure = error.ambiguous
+        try:
+            return await self._get(path, self.model)  # somebody else was faster
+        except ConversationsError as error:
+            error.ambiguous = unsure
+            raise
 
     async def _delete(self, sid: str, *, webhook_enabled: bool | str | None = None) -> None:
         await self._session.request("DELETE", self._url(self._item(sid)), webhook_enabled=webhook_enabled)
@@ -164,8 +168,7 @@ class Repository(Sealed, Generic[T]):
     async def _read(self, link: str) -> Page[T]:
         place, consumed, last = split_cursor(link)
         response = await self._session.request("GET", self._url(place))
-        # where the generator yields, the event loop has a turn, as in ``asyncio.sleep(0)``
-        items, meta = await coroutine(decode_page)(response, self.model, self._member)
+        items, meta = await decode_page(response, self.model, self._member)
         # what was deleted or added since then may have moved the last item; if it is gone, the count must do
         sids = [getattr(item, self.key) for item in items] if last else []
         return Page(

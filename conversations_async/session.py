@@ -10,7 +10,7 @@ import asyncio
 import logging
 import math
 import platform
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
@@ -21,7 +21,7 @@ from ._sealing import forget
 from ._version import __version__
 from .connections import SharedConnections
 from .converter import encode_fields, encode_flag
-from .errors import APIError, RequestTimeoutError, ResponseTooLargeError, TransportError
+from .errors import APIError, RateLimitError, RequestTimeoutError, ResponseTooLargeError, TransportError
 from .limits import leave
 from .retry import RATE_LIMITED, RetryBudget, is_refusal, may_have_acted
 from .transport import Attempt, Call, take_turn
@@ -61,6 +61,8 @@ class SessionManager:
         connections: What they go through. By itself, aiohttp repeats a GET or DELETE once after a lost
             connection; in a borrowed session, it still does, and that is no attempt here.
         options: How they are made.
+        budget: The retries that a client and its views have on credit together; None begins with all.
+        earns: Whether calls earn retries; those that are there because another one failed do not.
     """
 
     def __init__(
@@ -73,12 +75,13 @@ class SessionManager:
         connections: Connections,
         options: Options,
         budget: RetryBudget | None = None,
+        earns: bool = True,
     ) -> None:
         self.hosts = hosts
         self.options = options
         self._connections = connections
         self._budget = budget or RetryBudget()
-        self._earns = True
+        self._earns = earns
         self._account = account
         self._credentials = username, password
         self._headers = {
@@ -93,6 +96,8 @@ class SessionManager:
         credentials: tuple[str, str] | None,
         retry: RetryPolicy | None,
         timeout: float | None,
+        *,
+        earns: bool = True,
     ) -> SessionManager:
         """Give one that uses the same connections and never closes them; what is None stays as it is.
 
@@ -112,13 +117,12 @@ class SessionManager:
                 timeout=self.options.timeout if timeout is None else timeout,
             ),
             budget=self._budget,
+            earns=earns,
         )
 
     def retrying(self, retry: RetryPolicy, *, again: bool) -> SessionManager:
         """Give a view with another policy; calls that are made again, after a failure, earn no retries."""
-        view = self.view(self._account, None, retry, None)
-        view._earns = not again  # noqa: SLF001  # of its own kind
-        return view
+        return self.view(self._account, None, retry, None, earns=not again)
 
     async def request(
         self,
@@ -242,9 +246,10 @@ class SessionManager:
             unsure = unsure or may_have_acted(call.method, failure.status, sent=sent)
             _tell(failure, sent=reached, ambiguous=unsure)
             if wait is None or final:
+                _explain(failure, policy.total_timeout - (clock() - start))
                 raise failure
             self.spend_retry(failure)
-            reason = status or type(failure).__name__
+            reason = status or failure.message
             log.warning("%s: %s; attempt %d follows in %.2f s", call, reason, number + 1, wait)
             await attempt.pause(wait, failure)
             if clock() - start >= policy.total_timeout:  # a busy loop may wake up late
@@ -258,15 +263,12 @@ class SessionManager:
             ConversationsError: The failure: none is left.
         """
         if not self._budget.spend(self.options.retry.budget):
-            failure.add_note("it is not tried again: too many calls fail (the budget of the RetryPolicy)")
+            failure.add_note("it is not tried again: the retry budget is used up (RetryPolicy.budget)")
             raise failure
 
     async def pause(self, seconds: float) -> None:
         """Wait so many seconds, or until the client is closed."""
-        pool = await self._connections.pool()
-        with suppress(TimeoutError):
-            async with pool.wait(seconds):
-                await asyncio.Event().wait()  # which nobody sets
+        await (await self._connections.pool()).pause(seconds)
 
     def enter(self) -> None:
         """Allow requests in the running loop, also after a ``close`` there."""
@@ -310,6 +312,15 @@ def _tell(failure: APIError | TransportError, *, sent: bool, ambiguous: bool) ->
     failure.ambiguous = ambiguous
     if isinstance(failure, TransportError):
         failure.sent = sent
+
+
+def _explain(failure: APIError | TransportError, left: float) -> None:
+    """Note why there is no other attempt, where the API has asked for a later one."""
+    if isinstance(failure, RateLimitError) and left <= (failure.retry_after or 0):
+        failure.add_note(
+            f"it is not tried again: Retry-After is {failure.retry_after:g} s,"
+            f" and {left:.3g} s of total_timeout are left"
+        )
 
 
 async def _chunks(attempt: Attempt, response: Response, size: int | None) -> AsyncGenerator[bytes]:

@@ -170,6 +170,9 @@ class Attempt:
             connect = max((queue.when() or 0) - asyncio.get_running_loop().time(), 0.001)
         else:
             await self.pool.slots.acquire()
+        if self.pool.session.closed:  # a borrowed one, by its owner, while this one waited
+            self.pool.slots.release()
+            raise closed(self, "session")
         self.placed = True
         return _limits(connect)
 
@@ -187,9 +190,7 @@ class Attempt:
 
     async def pause(self, seconds: float, failure: ConversationsError) -> None:
         """Wait so many seconds after a failure; to close the client ends that."""
-        with suppress(TimeoutError):
-            async with self.pool.wait(seconds):
-                await asyncio.Event().wait()  # which nobody sets
+        await self.pool.pause(seconds)
         if self.pool.closed:
             end = closed(self)
             end.sent, end.ambiguous = was_sent(failure), failure.ambiguous

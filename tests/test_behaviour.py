@@ -23,6 +23,7 @@ from conversations_async import (
     MessagingBinding,
     NotFoundError,
     Order,
+    PermissionDeniedError,
     RetryPolicy,
 )
 from conversations_async.emulator import Emulator
@@ -330,6 +331,20 @@ async def test_ensure_hides_no_other_conflict(code: int) -> None:
         with pytest.raises(ConflictError) as caught:
             await client.participants("parrots").ensure(identity="alice")
         assert caught.value.code == code
+
+
+async def test_ensure_does_not_forget_that_it_may_have_created() -> None:
+    """Where a creation may have been carried out, and reading fails after it, the error says so."""
+    taken = answer(409, {"code": 50353, "message": "It exists"})
+    script = [answer(404, {"code": 20404}), answer(500, {}), taken, answer(403, {})]
+    retry = RetryPolicy(base_delay=0, retry_posts=True)
+    async with (
+        Scripted.of(script) as server,
+        ConversationsClient(ACCOUNT_SID, AUTH_TOKEN, base_url=server.url, retry=retry) as client,
+    ):
+        with pytest.raises(PermissionDeniedError) as caught:
+            await client.conversations.ensure("parrots")
+    assert caught.value.ambiguous
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", None])

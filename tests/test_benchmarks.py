@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import platform
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
@@ -14,8 +16,18 @@ import aiohttp
 import attrs
 import pytest
 
-from benchmarks import chart, client, emulator, instructions, pages, portions, stopwatch
-from benchmarks.implementations import AUTHOR, BODY, DEPRECATED, KINDS, Bare, Implementation, Ours, Tally
+from benchmarks import chart, client, emulator, footprint, instructions, pages, portions, stopwatch
+from benchmarks.implementations import (
+    AUTHOR,
+    BODY,
+    DEPRECATED,
+    KINDS,
+    Bare,
+    Implementation,
+    Official,
+    Ours,
+    Tally,
+)
 from benchmarks.loopback import ACCOUNT_SID, AUTH_TOKEN, connected, saturate
 from benchmarks.report import Result, machine
 from conversations_async import Message, NotFoundError
@@ -74,8 +86,8 @@ CLIENT = {
     # three ways to read them, in two rounds; slowly only one of the three streams where it is one at a time
     "fan_out": {"pages": 2 * 2 * (1 + 3 + 3) + 2 * 2 * 3 * 3},
     # and as many pages again before anything is measured
-    "memory": {"messages": 4 * 2000, "pages": 2 * 4 * 2},
-    "import": {"interpreters": 2 * 4},
+    "memory": {"messages": 2 * 2000, "pages": 2 * 2 * 2},
+    "import": {"interpreters": 2 * 2},
     "generator": {"items": 2 * 4 * 2 * 2000},
     # sixteen kinds of answers in two rounds; four are refused, and the others have ten messages
     "steps": {"answers": 2 * 16, "messages": 2 * 12 * 10, "processes": 1},
@@ -90,6 +102,20 @@ INSTRUCTIONS = {
     "layers": {"fetches": 4 * (2 + 4)},
     "parts": {"parts": 12, "requests": 0},
 }
+
+
+@pytest.fixture(autouse=True)
+def no_collections(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the benchmarks that run in this process from the collector: they would unfreeze all tests."""
+    for name in "collect", "freeze", "unfreeze":
+        monkeypatch.setattr(gc, name, lambda: None)
+
+
+@pytest.fixture(autouse=True)
+def few_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start processes for two implementations and two imports, not for all: it is the same work again."""
+    monkeypatch.setattr(footprint, "KINDS", (Ours, Official))
+    monkeypatch.setattr(footprint, "_IMPORTS", dict([*footprint._IMPORTS.items()][:2]))
 
 
 def looks_right(result: Result, printed: str) -> None:
@@ -246,9 +272,12 @@ def test_processes_are_alike(counter: None) -> None:
 def test_valgrind_counts() -> None:
     """Under valgrind, start-up drops out, and an empty loop takes a few instructions each time."""
     size = 100_000
-    once, twice = (
-        instructions.count(("-S", "-c", f"for _ in range({n}): pass"), 60) for n in (size, 2 * size)
-    )
+
+    def count(size: int) -> int:
+        return instructions.count(("-S", "-c", f"for _ in range({size}): pass"), 60)
+
+    with ThreadPoolExecutor() as executor:
+        once, twice = executor.map(count, (size, 2 * size))
     assert 1 < instructions.each(once, twice, size) < 10_000
 
 

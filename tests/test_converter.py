@@ -214,9 +214,9 @@ def decode_page(response: Any, model: type[Any], key: str = "items") -> tuple[li
     steps = converter.decode_page(response, model, key)
     try:
         while True:
-            next(steps)
+            steps.send(None)
     except StopIteration as end:
-        return end.value  # type: ignore[no-any-return]  # what a generator returns has no type here
+        return end.value  # type: ignore[no-any-return]  # what a coroutine returns has no type here
 
 
 def refusal(body: object, model: type[Any] = Message, how: Callable[[Any, Any], Any] = decode) -> DecodeError:
@@ -340,7 +340,7 @@ def test_a_flag_may_be_text(wire: object, flag: bool) -> None:
 
 @pytest.mark.parametrize("model", MODELS)
 @given(body=json_values | st.dictionaries(st.sampled_from(NAMES), json_values))
-@deterministic
+@settings(deterministic, max_examples=25)
 def test_any_json_is_a_model_or_a_decode_error(model: type[Any], body: Any) -> None:
     """Whatever JSON arrives becomes a model, or a DecodeError that prints as one line."""
     assert isinstance(outcome(lambda: read(body, model)), model | DecodeError)
@@ -706,10 +706,12 @@ def check_ways(body: Any, kind: Any) -> bool:
 @pytest.mark.parametrize("model", MODELS)
 def test_all_ways_to_read_a_model_give_the_same(model: type[Any]) -> None:
     """What is read from bytes in one pass is the same, to the last letter, as what is read field by field."""
+    right = {name: value for name, value in sample(model).items() if value != "True"}
+    nearly = st.dictionaries(st.sampled_from([*right]), plain, max_size=1).map(lambda odd: right | odd)
     taken = []
 
-    @given(body=wires(model))
-    @deterministic
+    @given(body=nearly | wires(model))
+    @settings(deterministic, max_examples=40)
     def check(body: Any) -> None:
         taken.append(check_ways(body, model))
 
@@ -729,7 +731,7 @@ def test_all_ways_to_read_a_page_give_the_same(model: type[Any]) -> None:
         meta=st.just({"key": "items"}) | wires(PageMeta),
         more=st.dictionaries(st.sampled_from(["others", "meta2"]), json_values),
     )
-    @settings(deterministic, max_examples=30)
+    @settings(deterministic, max_examples=15)
     def check(items: Any, meta: Any, more: Any) -> None:
         taken.append(check_ways({**more, "meta": meta, "items": items}, shape) and len(items) > 0)
 
@@ -772,7 +774,7 @@ def run(number):
     response = Response(method="GET", path="/", status=200, headers={}, body=body)
     at_once.wait()
     if number % 2:
-        try: next(decode_page(response, Message, "messages"))
+        try: decode_page(response, Message, "messages").send(None)
         except StopIteration as end: read.append(end.value[0][0])
     else:
         read.append(decode(response, Message))

@@ -67,7 +67,7 @@ ARGUMENTS: list[tuple[dict[str, Any], str]] = [
     ({"database": ""}, "database must be a path, not ''"),
     ({"drain": "1"}, "drain must be a number of seconds, 0 or more, not '1'"),
     ({"latency": NAN}, "latency must be a number of seconds, 0 or more, not nan"),
-    ({"limits": 30}, "limits must be Limits, True or None, not 30"),
+    ({"limits": 30}, "limits must be Limits of the emulator, True or None, not 30"),
     ({"seed": 5}, "seed: must be an object, not a number"),
 ]
 

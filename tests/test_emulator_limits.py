@@ -142,5 +142,5 @@ def test_a_limit_that_is_none(value: Any) -> None:
     thirty: Any = 30
     with pytest.raises(ValueError, match=r"^per_service must be a whole number of at least 1, or None, not"):
         Limits(per_service=value)
-    with pytest.raises(ValueError, match=r"^limits must be Limits, True or None, not 30$"):
+    with pytest.raises(ValueError, match=r"^limits must be Limits of the emulator, True or None, not 30$"):
         Emulator(limits=thirty)

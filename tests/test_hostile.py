@@ -509,7 +509,7 @@ DRIPS = {
 }
 
 
-@pytest.mark.parametrize("name", DRIPS)
+@pytest.mark.parametrize("name", ["headers", "chunks", "interim answers", "error"])
 async def test_a_drip_does_not_hold_up_a_call(name: str) -> None:
     """Whatever moves and never ends, an attempt ends in its time, and the call in that of the policy."""
     head, drop = DRIPS[name]
@@ -764,14 +764,14 @@ async def test_a_list_without_end_is_read_as_far_as_one_likes() -> None:
 
 async def test_a_page_of_any_size() -> None:
     """A page with more items than it was asked for is read, and not beyond the limit."""
-    items = [{"sid": f"CH{number:032x}"} for number in range(10**5)]
+    items = [{"sid": f"CH{number:032x}"} for number in range(10**4)]
     meta = {"key": "conversations", "page": -1, "page_size": -(2**63), "next_page_url": None}
     async with (
         Scripted.of([answer(200, {"meta": meta, "conversations": items})]) as server,
         connect(server) as client,
     ):
         [whole] = [page async for page in client.conversations.stream(page_size=50).pages()]
-        assert (len(whole.items), whole.page_size) == (10**5, -(2**63))
+        assert (len(whole.items), whole.page_size) == (10**4, -(2**63))
         assert len(await client.conversations.stream(page_size=50, limit=70).list()) == 70
 
 

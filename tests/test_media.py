@@ -75,6 +75,12 @@ SOURCES: dict[str, Callable[[Path], Any]] = {
 STREAMS = "generator", "iterable", "iterator"
 
 
+@pytest.fixture(autouse=True)
+def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give a source less than a second to close: many of these do not."""
+    monkeypatch.setattr("conversations_async.transport._GRACE", 0.05)
+
+
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     """Make a file of some chunks."""

@@ -109,7 +109,7 @@ REFUSED: dict[str, list[Any]] = {
     "session": ["x", SECRET, 7, True, aiohttp.ClientSession, object()],
     "limits": [30, "x", SECRET, True, Limits, {"per_service": 1}, EmulatorLimits(), object()],
     "max_response_size": [None, *WHOLE],
-    "ssl": [True, False, "x", SECRET, ssl, ssl.SSLContext, object()],
+    "ssl": [True, False, "x", SECRET, ssl, ssl.SSLContext, object(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)],
     "proxy": ORIGINS,
     "trust_env": FLAGS,
 }

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl
 
 import aiohttp
 import pytest
+from aiohttp.abc import AbstractResolver, ResolveResult
 
 from conversations_async import (
     APIError,
@@ -169,6 +170,17 @@ async def test_retry_after_beyond_the_total_time_is_not_waited_for() -> None:
     assert (caught.value.retry_after, caught.value.attempts) == (3600.0, 1)
 
 
+@pytest.mark.parametrize(("status", "noted"), [(429, True), (400, False)])
+async def test_why_it_is_not_tried_again_is_noted(status: int, *, noted: bool) -> None:
+    """A note says what the API asks for, and what time there is; elsewhere, there is none."""
+    refused = answer(status, {"code": 20429}, headers={"Retry-After": "3600"})
+    async with Scripted.of([refused]) as server, connect(server) as client:
+        with pytest.raises(APIError) as caught:
+            await client.conversations.create()
+    notes = ["it is not tried again: Retry-After is 3600 s, and 60 s of total_timeout are left"]
+    assert getattr(caught.value, "__notes__", []) == (notes if noted else [])
+
+
 async def test_no_answer_in_time() -> None:
     """An attempt ends with the time allowed to it, and the error is a TimeoutError too."""
     retry = RetryPolicy(max_attempts=2, base_delay=0)
@@ -249,6 +261,33 @@ async def test_a_truncated_body_is_told_from_no_answer() -> None:
         with pytest.raises(TransportError) as caught:
             await client.conversations.fetch(CONVERSATION)
     assert (caught.value.status, caught.value.request_id, caught.value.sent) == (200, "RQ2", True)
+    assert caught.value.__cause__ is None  # aiohttp's own error may hold parts of the answer
+
+
+class Mute(AbstractResolver):
+    """Never finds a name."""
+
+    def __init__(self, **_: Any) -> None: ...
+
+    async def resolve(self, host: str, port: int = 0, family: Any = 0) -> list[ResolveResult]:
+        """Wait."""
+        await asyncio.Event().wait()
+        raise AssertionError((host, port, family))
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+
+async def test_a_wait_for_a_connection_does_not_hold_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error has no cause: aiohttp's own names the address, with what was asked for in it."""
+    monkeypatch.setattr(aiohttp.connector, "DefaultResolver", Mute)
+    async with ConversationsClient(
+        ACCOUNT_SID, AUTH_TOKEN, base_url="http://name.test", retry=RetryPolicy(max_attempts=1), timeout=0.02
+    ) as client:
+        with pytest.raises(RequestTimeoutError, match="no connection within") as caught:
+            await client.conversations.stream(state="closed").list()
+    assert caught.value.__cause__ is None
+    assert "State=" not in "".join(traceback.format_exception(caught.value))
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"", b"\xff\xfe", b"[]", b"null", b'{"unexpected": 1}'])
@@ -492,6 +531,22 @@ async def test_who_waits_for_a_connection_of_a_session_that_its_owner_closes() -
             await calls[2]
         calls[0].cancel()
         await asyncio.gather(*calls, return_exceptions=True)
+
+
+async def test_who_waits_for_a_turn_when_the_owner_closes_the_session() -> None:
+    """They have sent nothing, and their error says so and why; nobody's turn is lost."""
+    async with Scripted.of([HANG]) as server:
+        session = aiohttp.ClientSession()
+        client = connect(server, session=session, max_connections=1, retry=RetryPolicy(max_attempts=1))
+        calls = [asyncio.create_task(client.conversations.create()) for _ in range(3)]
+        await server.arrived.wait()
+        await session.close()
+        calls[0].cancel()
+        results = await asyncio.gather(*calls, return_exceptions=True)
+        for result in results[1:]:
+            assert isinstance(result, TransportError)
+            assert "the session was closed meanwhile" in str(result)
+            assert (result.sent, result.ambiguous) == (False, False)
 
 
 async def test_closing_leaves_alone_what_times_out_at_the_same_moment() -> None:

@@ -97,4 +97,4 @@ def read_limits(value: Any) -> Limits:
         return Limits()
     if value is None or value is False:
         return NO_LIMITS
-    raise ValueError(f"limits must be Limits, True or None, not {value!r}")
+    raise ValueError(f"limits must be Limits of the emulator, True or None, not {value!r}")

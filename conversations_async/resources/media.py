@@ -85,7 +85,7 @@ class MediaRepository(Fetchable[MediaFile], Deletable[MediaFile]):
                 was sent.
         """
         if not isinstance(content_type, str) or not _MEDIA_TYPE.fullmatch(content_type):
-            raise ValueError(f"content_type must be a media type such as image/jpeg, got {content_type!r}")
+            raise ValueError("content_type must be a media type such as image/jpeg")
         upload = await Upload.of(source, size)
         query = encode_fields({"Filename": filename})
         url = self._url(f"{self._path}?{query}" if query else self._path)
