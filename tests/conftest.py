@@ -32,8 +32,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--soak", type=int, default=3000, metavar="CALLS", help="calls of tests/test_soak.py")
 
 
-def pytest_collection_finish() -> None:
-    """Leave what all tests are made of out of the collections that many of them ask for."""
+@pytest.fixture(scope="module", autouse=True)
+def frozen() -> None:
+    """Leave what is there before a module out of the collections that many of its tests ask for."""
     gc.collect()
     gc.freeze()
 

@@ -509,7 +509,7 @@ DRIPS = {
 }
 
 
-@pytest.mark.parametrize("name", ["headers", "chunks", "interim answers", "error"])
+@pytest.mark.parametrize("name", DRIPS)
 async def test_a_drip_does_not_hold_up_a_call(name: str) -> None:
     """Whatever moves and never ends, an attempt ends in its time, and the call in that of the policy."""
     head, drop = DRIPS[name]

@@ -148,14 +148,14 @@ if sys.version_info >= (3, 12):
     RUNNERS["eager"] = runner_of(eager_loop)
 
 
-def nothing_is_open(client: ConversationsClient, server: Scripted, together: int = 1) -> None:
+def nothing_is_open(client: ConversationsClient, server: Scripted) -> None:
     """Check that neither side has a connection; one that was forgotten warns when it is collected."""
     until(lambda: not server.connections)
     connections = client._session._connections
     assert isinstance(connections, OwnConnections)
     assert all(loop.is_closed() and pool.session.closed for loop, (_, pool) in connections._pools.items())
     # what has ended is forgotten as soon as another one begins, however many there were
-    assert len(connections._pools) <= together
+    assert len(connections._pools) <= 1
     del client, connections
     gc.collect()
 
