@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -65,12 +64,6 @@ class Pool:
     def wait(self, seconds: float) -> Wait:
         """Bound what is awaited in ``async with``: ``TimeoutError`` after so many seconds, or at the end."""
         return Wait(self, 0 if self.closed else seconds)
-
-    async def pause(self, seconds: float) -> None:
-        """Wait so many seconds, or until the end."""
-        with suppress(TimeoutError):
-            async with self.wait(seconds):
-                await asyncio.Event().wait()  # which nobody sets
 
     def end(self) -> None:
         """Let all waiting time out now, and allow no other."""

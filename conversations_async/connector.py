@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import select
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from weakref import WeakSet
 
 import aiohttp
@@ -48,8 +48,7 @@ class Connector(aiohttp.TCPConnector):
         except (aiohttp.ClientError, OSError) as error:
             failure = UnconnectedError(type(error).__name__)
         else:
-            if connection.protocol is not None:
-                self._used.add(connection.protocol)
+            self._used.add(cast("ResponseHandler", connection.protocol))  # it has one until it is released
             return connection
         # raised here: the error may hold what the proxy was told
         raise failure

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import math
 import platform
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
@@ -206,9 +206,8 @@ class SessionManager:
         clock = asyncio.get_running_loop().time
         policy = self.options.retry
         start = clock()
-        reached = unsure = (
-            False  # whether an attempt was sent, and whether it may have acted, though it failed
-        )
+        # whether an attempt was sent, and whether it may have acted, though it failed
+        reached = unsure = False
         failure: APIError | TransportError | None = None
         lane = pool.lane(self._account, call.method, call.url.raw_path)
         if self._earns:
@@ -251,9 +250,7 @@ class SessionManager:
             self.spend_retry(failure)
             reason = status or failure.message
             log.warning("%s: %s; attempt %d follows in %.2f s", call, reason, number + 1, wait)
-            await attempt.pause(wait, failure)
-            if clock() - start >= policy.total_timeout:  # a busy loop may wake up late
-                raise failure
+            await attempt.pause(wait, failure, until=start + policy.total_timeout)
         raise AssertionError  # pragma: no cover  # count() does not end
 
     def spend_retry(self, failure: ConversationsError) -> None:
@@ -268,7 +265,10 @@ class SessionManager:
 
     async def pause(self, seconds: float) -> None:
         """Wait so many seconds, or until the client is closed."""
-        await (await self._connections.pool()).pause(seconds)
+        pool = await self._connections.pool()
+        with suppress(TimeoutError):
+            async with pool.wait(seconds):
+                await asyncio.Event().wait()  # which nobody sets
 
     def enter(self) -> None:
         """Allow requests in the running loop, also after a ``close`` there."""

@@ -188,13 +188,21 @@ class Attempt:
             failure = failure_of(error, self)
         raise failure
 
-    async def pause(self, seconds: float, failure: ConversationsError) -> None:
-        """Wait so many seconds after a failure; to close the client ends that."""
-        await self.pool.pause(seconds)
+    async def pause(self, seconds: float, failure: ConversationsError, *, until: float) -> None:
+        """Wait so many seconds after a failure, which is raised if that was too long.
+
+        Raises:
+            TransportError: The client was closed.
+        """
+        with suppress(TimeoutError):
+            async with self.pool.wait(seconds):
+                await asyncio.Event().wait()  # which nobody sets
         if self.pool.closed:
             end = closed(self)
             end.sent, end.ambiguous = was_sent(failure), failure.ambiguous
             raise end from failure
+        if asyncio.get_running_loop().time() >= until:  # a busy loop may wake up late
+            raise failure
 
     def end(self) -> None:
         """Let go of the answer, and let the next one in the queue have the connection."""

@@ -439,11 +439,11 @@ async def test_an_attempt_that_would_be_too_late_is_not_made(monkeypatch: pytest
     """Where the loop is busy until the time is over, a refused write stays refused, and is not sent again."""
     pause = Attempt.pause
 
-    async def late(attempt: Attempt, seconds: float, failure: Any) -> None:
-        await pause(attempt, seconds, failure)
+    async def late(attempt: Attempt, seconds: float, failure: Any, *, until: float) -> None:
         loop = asyncio.get_running_loop()
         assert isinstance(loop, Loop)
         loop.jumping.now += TOTAL
+        await pause(attempt, seconds, failure, until=until)
 
     monkeypatch.setattr(Attempt, "pause", late)
     async with client_of(asks_to_wait(1), HANG) as (server, client):
