@@ -85,6 +85,7 @@ class Scripted:
     arrived: asyncio.Event = field(factory=asyncio.Event)
     _server: asyncio.Server | None = None
     _busy: set[asyncio.Task[None]] = field(factory=set)
+    _writers: list[asyncio.StreamWriter] = field(factory=list)
 
     @classmethod
     def of(cls, script: Iterable[bytes | None], *, port: int = 0) -> Self:
@@ -105,14 +106,23 @@ class Scripted:
     async def __aexit__(self, *_: object) -> None:
         assert self._server is not None
         self._server.close()
+        for _turn in range(
+            5
+        ):  # what was accepted just now begins; cancelled before that, it would close nothing
+            await asyncio.sleep(0)
         for task in self._busy:
             task.cancel()
         await asyncio.gather(*self._busy, return_exceptions=True)
+        for writer in self._writers:
+            writer.transport.abort()  # which waits for nobody to read what is still to be sent
+        for _turn in range(3):  # until all of that is done
+            await asyncio.sleep(0)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._busy.add(task)
+        self._writers.append(writer)
         self.connections += 1
         self.most_connections = max(self.most_connections, self.connections)
         try:
