@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from conversations_async import ConversationsClient, ServiceScope
+
 #: What the environment may hold for the client.
 VARIABLES = (
     "TWILIO_ACCOUNT_SID",
@@ -124,3 +126,14 @@ def answer(
 def is_one_line(text: str) -> bool:
     """Say whether a text is one short line that a terminal or a log prints as it is."""
     return text.isprintable() and len(text) <= LINE_LIMIT
+
+
+async def use_everything(client: ConversationsClient, service: ServiceScope, sid: str) -> None:
+    """Write and read in both APIs, and media up and down, in a service with nothing in it."""
+    conversation = await service.conversations.create(friendly_name="y")
+    await service.messages(conversation.sid).create(body="Ahoy")
+    channel = client.chat.service(sid).messages(conversation.sid)
+    assert [message.body async for message in channel.stream()] == ["Ahoy"]
+    media = await service.media.upload(b"parrot", content_type="image/png")
+    async with service.media.download(media.sid) as chunks:
+        assert b"".join([chunk async for chunk in chunks]) == b"parrot"

@@ -31,7 +31,7 @@ from conversations_async.proxies import NO_PROXIES, Proxies, Proxy
 from .conftest import ACCOUNT_SID, AUTH_TOKEN, CONVERSATION
 from .proxies import BASIC, NAME, PASSWORD, QUOTED, Tunnel, running_proxy
 from .servers import DROP, HANG, Scripted, answer, page
-from .support import VARIABLES, point_at, session_of
+from .support import VARIABLES, point_at, session_of, use_everything
 from .test_media import nothing_left
 from .tls import Secured, authority, certificate, secured_emulator, showing, trusting
 
@@ -257,13 +257,7 @@ async def test_everything_goes_through_the_proxy(scheme: str, kind: str, real: s
     ):
         created = await client.services.create(friendly_name="x")
         service = client.with_options(timeout=4).service(created.sid)
-        conversation = await service.conversations.create(friendly_name="y")
-        await service.messages(conversation.sid).create(body="Ahoy")
-        channel = client.chat.service(created.sid).messages(conversation.sid)
-        assert [message.body async for message in channel.stream()] == ["Ahoy"]
-        media = await service.media.upload(b"parrot", content_type="image/png")
-        async with service.media.download(media.sid) as chunks:
-            assert b"".join([chunk async for chunk in chunks]) == b"parrot"
+        await use_everything(client, service, created.sid)
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])

@@ -15,7 +15,7 @@ from conversations_async import ConversationsClient, RequestTimeoutError, RetryP
 
 from .conftest import ACCOUNT_SID, AUTH_TOKEN, CONVERSATION
 from .servers import answer
-from .support import VARIABLES, session_of
+from .support import VARIABLES, session_of, use_everything
 from .tls import Secured, authority, certificate, refusing, secured_emulator, showing, trusting
 
 if TYPE_CHECKING:
@@ -108,13 +108,7 @@ async def test_a_context_is_used_for_everything(kind: str) -> None:
     ):
         created = await client.services.create(friendly_name="x")
         service = client.service(created.sid)
-        conversation = await service.conversations.create(friendly_name="y")
-        await service.messages(conversation.sid).create(body="Ahoy")
-        channel = client.chat.service(created.sid).messages(conversation.sid)
-        assert [message.body async for message in channel.stream()] == ["Ahoy"]
-        media = await service.media.upload(b"parrot", content_type="image/png")
-        async with service.media.download(media.sid) as chunks:
-            assert b"".join([chunk async for chunk in chunks]) == b"parrot"
+        await use_everything(client, service, created.sid)
         view = client.with_options(timeout=3)
         assert created in [each async for each in view.services.stream()]
 
