@@ -8,6 +8,7 @@
 
 ``client.service("IS…")`` is any other service, and has ``media`` to upload and download files.
 ``client.chat`` is the legacy API, whose classes are in ``conversations_async.chat``.
+``conversations_async.webhooks`` is what the API sends: signed requests, events, and handlers of these.
 ``conversations_async.emulator`` is the API on this machine, for tests.
 """
 
@@ -93,6 +94,7 @@ from .resources.webhooks import (
 )
 from .retry import RetryPolicy
 from .session import SessionManager
+from .tokens import AccessToken
 from .upload import UploadSource
 
 if TYPE_CHECKING:
@@ -108,6 +110,7 @@ else:  # hidden from type checkers: to them a module's ``__getattr__`` means tha
 
 __all__ = [
     "APIError",
+    "AccessToken",
     "Address",
     "AddressRepository",
     "AddressType",

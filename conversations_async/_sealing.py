@@ -26,6 +26,7 @@ _HELPERS: Final = sys.stdlib_module_names | {
     "aiohappyeyeballs",
     "attr",
     "cattrs",
+    "jwt",
     "msgspec",
     "multidict",
     "yarl",

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 from functools import cached_property
 from typing import TYPE_CHECKING, NoReturn, Self
 
 from ._checks import check_whole
 from .connections import BorrowedConnections, OwnConnections
+from .credentials import choose_credentials
 from .hosts import Hosts
 from .limits import check_limits
 from .options import MAX_RESPONSE_SIZE, Options
@@ -188,7 +188,7 @@ class ConversationsClient(Scope):
         proxies = Proxies.of(proxy, trust_env=trust_env)
         if session is not None and trust_env:
             raise ValueError("trust_env is for a session of the client's own; a borrowed session has its own")
-        username, password = _credentials(account_sid, auth_token, api_key, api_secret)
+        username, password = choose_credentials(account_sid, auth_token, api_key, api_secret)
         manager = SessionManager(
             username,
             password,
@@ -300,7 +300,9 @@ class ConversationsClient(Scope):
         """
         given = (account_sid, auth_token, api_key, api_secret)
         account = self._account_sid if account_sid is None else account_sid
-        credentials = None if given == (None,) * 4 else _credentials(account, auth_token, api_key, api_secret)
+        credentials = (
+            None if given == (None,) * 4 else choose_credentials(account, auth_token, api_key, api_secret)
+        )
         # not a copy: what a subclass has made of the old credentials must not be used with the new ones
         other = object.__new__(type(self))
         other._use(account, self._session.view(account, credentials, retry, timeout))
@@ -336,34 +338,3 @@ class ConversationsClient(Scope):
         # a traceback may show a client whose constructor failed
         session = getattr(self, "_session", None)
         return f"<{type(self).__name__} at {session and session.hosts.origin('conversations')}>"
-
-
-def _credentials(
-    account_sid: str, auth_token: str | None, api_key: str | None, api_secret: str | None
-) -> tuple[str, str]:
-    """Choose user name and password for Basic auth."""
-    given = {
-        "account_sid (TWILIO_ACCOUNT_SID)": account_sid,
-        "auth_token (TWILIO_AUTH_TOKEN)": auth_token,
-        "api_key (TWILIO_API_KEY)": api_key,
-        "api_secret (TWILIO_API_SECRET)": api_secret,
-    }
-    for name, value in given.items():
-        if value is not None and not (isinstance(value, str) and re.fullmatch(r"[!-~]*", value)):
-            raise ValueError(f"{name} must be a string of visible ASCII, without white space")
-    account_name, token_name, key_name, secret_name = given
-    if not account_sid:
-        raise ValueError(f"{account_name} is missing")
-    if not re.fullmatch(r"AC[0-9a-fA-F]{32}", account_sid):
-        raise ValueError(f"{account_name} must be AC and 32 hex digits")
-    if api_key and not api_secret:
-        raise ValueError(f"{key_name} is given, but its {secret_name} is missing")
-    if api_secret and not api_key:
-        raise ValueError(f"{secret_name} is given, but its {key_name} is missing")
-    if api_key and api_secret:
-        if ":" in api_key:
-            raise ValueError(f"{key_name} must not contain a colon")
-        return api_key, api_secret
-    if not auth_token:
-        raise ValueError(f"{token_name} is missing; {key_name} and {secret_name} would do as well")
-    return account_sid, auth_token

@@ -42,8 +42,8 @@ def _own(modules: set[str]) -> set[str]:
 def test_the_client_brings_no_more_than_it_needs(after: dict[str, set[str]]) -> None:
     """With client and pytest plugin come neither the emulator, nor the command line, nor the legacy API."""
     assert {"aiohttp", "conversations_async.session"} <= after["client"]
-    parts = ("emulator", "cli", "demo", "__main__", "chat")
-    unwanted = {"typer", "rich", "sqlite3", *(f"conversations_async.{part}" for part in parts)}
+    parts = ("emulator", "cli", "demo", "__main__", "chat", "webhooks")
+    unwanted = {"jwt", "typer", "rich", "sqlite3", *(f"conversations_async.{part}" for part in parts)}
     assert not unwanted & after["client"]
 
 
