@@ -1,4 +1,4 @@
-"""The command line: look at conversations, run the emulator, see a demonstration."""
+"""The command line: look at conversations, write into them, run the emulator, see a demonstration."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ import io
 import logging
 import os
 import sys
-from datetime import UTC
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path  # noqa: TC003  # typer reads the annotations
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeVar
 
 import typer
-from rich.text import Text
 
 from ._emulator_cli import apply, log_to_terminal, serve
-from ._terminal import Terminal, visible
+from ._follow import follow as follow_messages
+from ._lines import conversation_line, message_line
+from ._terminal import Terminal
 from ._version import __version__
 from .client import ConversationsClient
 from .converter import encode_model
@@ -25,8 +27,9 @@ from .errors import ConversationsError
 from .repository import PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX, Order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
-    from datetime import datetime
+    from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Iterator
+
+    from rich.text import Text
 
     from .client import Scope
     from .pagination import Stream
@@ -45,6 +48,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+#: What the help of each command that makes a client ends with.
+_ENVIRONMENT = (
+    "Reads TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN (or TWILIO_API_KEY and TWILIO_API_SECRET), and"
+    " CONVERSATIONS_BASE_URL from the environment."
+)
+
+ConversationArgument = Annotated[str, typer.Argument(help="The conversation: CH…, or its unique name.")]
 ServiceOption = Annotated[str | None, typer.Option(help="The service (IS…); otherwise the default one.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 LimitOption = Annotated[int | None, typer.Option(min=1, help="How many at the most; otherwise all.")]
@@ -146,9 +156,9 @@ def emulator(
     _run(serve(server, seed=seed))
 
 
-@app.command()
+@app.command(epilog=_ENVIRONMENT)
 def messages(
-    conversation: Annotated[str, typer.Argument(help="The conversation: CH…, or its unique name.")],
+    conversation: ConversationArgument,
     *,
     service: ServiceOption = None,
     order: Annotated[Order, typer.Option(case_sensitive=False, help="Oldest or newest first.")] = Order.ASC,
@@ -156,19 +166,84 @@ def messages(
     limit: LimitOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Print the messages of a conversation, page after page.
-
-    Reads TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN (or TWILIO_API_KEY and TWILIO_API_SECRET), and
-    CONVERSATIONS_BASE_URL from the environment.
-    """
+    """Print the messages of a conversation, page after page."""
 
     def stream(scope: Scope) -> Stream[Message]:
         return scope.messages(conversation).stream(order=order, page_size=page_size, limit=limit)
 
-    _run(_print(stream, service, None if json else _message_line))
+    _run(_print(stream, service, None if json else message_line))
 
 
-@app.command()
+@app.command(epilog=_ENVIRONMENT)
+def send(
+    conversation: ConversationArgument,
+    text: Annotated[str, typer.Argument(help="The message; - reads it from standard input.")],
+    *,
+    author: Annotated[str | None, typer.Option(help="Who says it; otherwise the API decides.")] = None,
+    service: ServiceOption = None,
+    attributes: Annotated[str | None, typer.Option(metavar="JSON", help="Its attributes.")] = None,
+    once: Annotated[
+        str | None, typer.Option(metavar="KEY", help="Send it unless a message with this key is there.")
+    ] = None,
+    create: Annotated[
+        bool, typer.Option("--create", help="Make the conversation, if there is none of that unique name.")
+    ] = False,
+    webhooks: Annotated[bool | None, typer.Option(help="Whether webhooks are called for it.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Add a message to a conversation, and print it.
+
+    Of what standard input ends with, line ends are left out. A text that begins with a dash goes after --.
+    """
+
+    async def sent(scope: Scope) -> AsyncGenerator[Message]:
+        if create:
+            await scope.conversations.ensure(conversation, webhook_enabled=webhooks)
+        messages = scope.messages(conversation)
+        write = messages.create if once is None else partial(messages.create_once, key=once)
+        yield await write(author=author, body=text, attributes=attributes, webhook_enabled=webhooks)
+
+    with _telling():
+        if text == "-":  # read here, where an interrupt ends it
+            text = sys.stdin.read().rstrip("\n")
+        if not text:
+            raise ValueError("the text is empty")
+    _run(_print(sent, service, None if json else message_line))
+
+
+@app.command(epilog=_ENVIRONMENT)
+def tail(
+    conversation: ConversationArgument,
+    *,
+    lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many to begin with.")] = 10,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes.")] = False,
+    interval: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0.1, help="How long to wait between two looks.")
+    ] = 2.0,
+    service: ServiceOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Print the newest messages of a conversation, oldest first, and with --follow those that come.
+
+    With --follow it runs until interrupted. A look that fails in passing is told once, and what it missed is
+    printed after the next one.
+    """
+
+    def told(error: ConversationsError) -> None:
+        typer.echo(f"conversations-async: {error}; trying again every {interval:g} s", err=True)
+
+    def newest(scope: Scope) -> AsyncGenerator[Message]:
+        return follow_messages(
+            scope.messages(conversation), lines=lines, interval=interval if follow else None, on_failure=told
+        )
+
+    if follow:
+        # each retry of each look would be told otherwise
+        logging.getLogger(__package__).setLevel(logging.ERROR)
+    _run(_print(newest, service, None if json else message_line))
+
+
+@app.command(epilog=_ENVIRONMENT)
 def conversations(
     *,
     service: ServiceOption = None,
@@ -176,20 +251,16 @@ def conversations(
     limit: LimitOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Print the conversations of a service.
-
-    Reads TWILIO_ACCOUNT_SID, TWILIO_AUTH_TOKEN (or TWILIO_API_KEY and TWILIO_API_SECRET), and
-    CONVERSATIONS_BASE_URL from the environment.
-    """
+    """Print the conversations of a service."""
 
     def stream(scope: Scope) -> Stream[Conversation]:
         return scope.conversations.stream(page_size=page_size, limit=limit)
 
-    _run(_print(stream, service, None if json else _conversation_line))
+    _run(_print(stream, service, None if json else conversation_line))
 
 
 async def _print(
-    stream: Callable[[Scope], Stream[T]], service: str | None, line: Callable[[T], Text] | None
+    stream: Callable[[Scope], AsyncIterable[T]], service: str | None, line: Callable[[T], Text] | None
 ) -> None:
     """Print what a stream yields page after page: by a line of text each, or as JSON."""
     console = Terminal(highlight=False, soft_wrap=True)
@@ -198,38 +269,17 @@ async def _print(
             console.show(encode_model(item) if line is None else line(item))
 
 
-def _message_line(message: Message) -> Text:
-    line = Text.assemble(
-        (f"{_when(message.date_created)}  ", "dim"),
-        (f"#{message.index}  ", "dim"),
-        (f"{visible(message.author or '?')}: ", "bold"),
-        visible(message.body or "").replace("\n", "\n    "),
-    )
-    for media in message.media or ():
-        line.append(
-            visible(f" [{media.content_type} {media.filename or media.sid}, {media.size} bytes]"), "cyan"
-        )
-    return line
-
-
-def _conversation_line(conversation: Conversation) -> Text:
-    names = (conversation.unique_name, conversation.friendly_name)
-    return Text.assemble(
-        (f"{_when(conversation.date_created)}  ", "dim"),
-        f"{conversation.sid}  ",
-        (f"{conversation.state or '?'}  ", "bold"),
-        visible("  ".join(name for name in names if name)),
-    )
-
-
-def _when(moment: datetime | None) -> str:
-    return "?" if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
 def _run(work: Coroutine[Any, Any, None]) -> None:
-    """Run a command to its end; what goes wrong is one line on standard error, and an exit code."""
-    try:
+    """Run a command to its end."""
+    with _telling():
         asyncio.run(work)
+
+
+@contextmanager
+def _telling() -> Iterator[None]:
+    """Make of what goes wrong one line on standard error, and an exit code."""
+    try:
+        yield
     except (KeyboardInterrupt, asyncio.CancelledError):
         raise typer.Exit(130) from None
     except BrokenPipeError:

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 
 NO_RETRY = RetryPolicy(max_attempts=1)
 COMMAND = (sys.executable, "-m", "conversations_async")
+SENT = ("send", "parrots")
 BODIES = ["Ahoy there!", "two\nlines", "\x1b[31mred\x1b[0m [bold]", "👩‍🚀 [x] ümlaut"]
 
 
@@ -94,6 +95,15 @@ def service() -> Iterator[str]:
 def environment(service: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Point the environment at the emulator."""
     point_at(service, monkeypatch)
+
+
+@pytest.fixture(autouse=True)
+def level() -> Iterator[None]:
+    """Leave the library's logger as it was; a command has a process of its own otherwise."""
+    logger = logging.getLogger("conversations_async")
+    before = logger.level
+    yield
+    logger.setLevel(before)
 
 
 def invoke(*arguments: str, **options: Any) -> Any:
@@ -164,6 +174,197 @@ def test_conversations_are_listed() -> None:
 
 
 @pytest.mark.usefixtures("environment")
+def test_a_message_is_sent() -> None:
+    """What was sent is a line, or an object; what is not said is left to the API."""
+    assert invoke(*SENT, "Ahoy").output.endswith("  #5  system: Ahoy\n")
+    (shown,) = invoke("conversations", "--json").output.splitlines()
+    options = ("--author", "smee", "--attributes", '{"a": 1}', "--json")
+    service = ("--service", json.loads(shown)["chat_service_sid"])
+    sent = json.loads(invoke(*SENT, "again", *options, *service).output)
+    assert (sent["index"], sent["author"], sent["body"]) == (6, "smee", "again")
+    assert (json.loads(sent["attributes"]), sent["chat_service_sid"]) == ({"a": 1}, service[1])
+    assert invoke("send", json.loads(shown)["sid"], "by its SID").output.endswith("#7  system: by its SID\n")
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_message_is_sent_once() -> None:
+    """With the same key it is sent once, whatever is said the second time."""
+    lines = {invoke(*SENT, text, "--once", "key").output for text in ("first", "second")}
+    (line,) = lines
+    assert line.endswith("  #5  system: first\n")
+    assert invoke("messages", "parrots").output.endswith(line)
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_message_that_begins_a_conversation() -> None:
+    """A conversation that is not there is made where that is asked for, and is otherwise an error."""
+    assert invoke("send", "plank", "Ahoy").exit_code == 1
+    for index in range(2):
+        result = invoke("send", "plank", "Ahoy", "--create")
+        assert result.output.endswith(f"#{index}  system: Ahoy\n")
+    assert invoke("conversations").output.count("  plank\n") == 1
+
+
+@pytest.mark.usefixtures("environment")
+def test_a_message_from_a_pipe() -> None:
+    """The text of standard input has its line ends, but for those at its end."""
+    ended = subprocess.run(  # noqa: S603  # our own
+        [*COMMAND, *SENT, "-", "--json"], input="two\nlines\n\n", capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert json.loads(ended.stdout)["body"] == "two\nlines"
+
+
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize(("text", "typed"), [("", ""), ("-", ""), ("-", "\n\n")])
+def test_a_text_that_is_empty(text: str, typed: str) -> None:
+    """Nothing is sent, and the one line says why."""
+    result = invoke(*SENT, text, input=typed)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "conversations-async: the text is empty\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"), [((), None), (("--webhooks",), "true"), (("--no-webhooks",), "false")]
+)
+async def test_webhooks_of_a_message(
+    emulator: Emulator,
+    client: ConversationsClient,
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[str, ...],
+    expected: str | None,
+) -> None:
+    """The API is told whether to call them only if the command says so."""
+    point_at(emulator.url, monkeypatch)
+    await client.conversations.create(unique_name="parrots")
+    result = await asyncio.to_thread(invoke, *SENT, "Ahoy", *options)
+    assert result.exit_code == 0, result.output
+    headers = {name.lower(): value for name, value in emulator.requests[-1].headers.items()}
+    assert headers.get("x-twilio-webhook-enabled") == expected
+
+
+@pytest.mark.usefixtures("environment")
+def test_the_end_of_a_conversation() -> None:
+    """The newest messages come oldest first, as lines or as objects."""
+    messages = invoke("messages", "parrots").output.splitlines(keepends=True)
+    assert invoke("tail", "parrots").output == "".join(messages)
+    assert invoke("tail", "parrots", "--lines", "2").output == "".join(messages[-2:])
+    assert invoke("tail", "parrots", "-n", "0").output == ""
+    objects = [json.loads(line) for line in invoke("tail", "parrots", "-n3", "--json").output.splitlines()]
+    assert [each["index"] for each in objects] == [2, 3, 4]
+    (shown,) = invoke("conversations", "--json").output.splitlines()
+    service = json.loads(shown)["chat_service_sid"]
+    assert json.loads(invoke("tail", "parrots", "-n1", "--json", "--service", service).output)["index"] == 4
+
+
+@asynccontextmanager
+async def tailing(*options: str) -> AsyncIterator[Process]:
+    """Follow the parrots in a process."""
+    before = signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # what runs in the background ignores it
+    process = await asyncio.create_subprocess_exec(
+        *(*COMMAND, "tail", "parrots", "--follow", "--interval", "0.1", *options),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    signal.signal(signal.SIGINT, before)
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
+
+
+async def _said(process: Process) -> str:
+    """Wait for a line, and give it without the time."""
+    assert process.stdout is not None
+    return (await asyncio.wait_for(process.stdout.readline(), 20)).decode()[21:]
+
+
+async def test_a_conversation_is_followed_until_interrupted(
+    emulator: Emulator, client: ConversationsClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each message comes as it is written; an outage is one line on standard error, and loses nothing."""
+    point_at(emulator.url, monkeypatch)
+    await client.conversations.create(unique_name="parrots")
+    messages = client.messages("parrots")
+    for body in "old", "last":
+        await messages.create(body=body)
+    async with tailing("--lines", "1") as process:
+        assert await _said(process) == "#1  system: last\n"
+        await messages.create(body="new")
+        assert await _said(process) == "#2  system: new\n"
+        fault = emulator.faults.add(operation="messages.list", status=503, times=5)  # all attempts of a look
+        for body in "one", "two":
+            await messages.create(body=body)
+        assert [await _said(process) for _ in range(2)] == ["#3  system: one\n", "#4  system: two\n"]
+        assert emulator.faults.count(fault) == 5
+        process.send_signal(signal.SIGINT)
+        out, err = await asyncio.wait_for(process.communicate(), 10)
+    assert (process.returncode, out) == (130, b"")
+    complaint = err.decode()
+    assert complaint.startswith("conversations-async: GET /v1/Conversations/parrots/Messages: HTTP 503")
+    assert complaint.endswith("; trying again every 0.1 s\n")
+    assert complaint.count("\n") == 1
+
+
+async def test_an_outage_that_turns_out_to_be_the_end(
+    emulator: Emulator, client: ConversationsClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What fails in passing is told once, and what fails for good is told and ends it."""
+    point_at(emulator.url, monkeypatch)
+    await client.conversations.create(unique_name="parrots")
+    emulator.faults.add(operation="messages.list", status=501, skip=1, times=2)
+    emulator.faults.add(operation="messages.list", status=404, skip=3)
+    result = await asyncio.to_thread(invoke, "tail", "parrots", "--follow", "--interval", "0.1")
+    assert (result.exit_code, result.stdout) == (1, "")
+    passing, final = result.stderr.splitlines()
+    assert "HTTP 501" in passing
+    assert passing.endswith("; trying again every 0.1 s")
+    assert "HTTP 404" in final
+
+
+async def test_only_what_comes(
+    emulator: Emulator, client: ConversationsClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With ``--lines 0`` nothing old is printed; a refusal ends it, and so does a pipe that is closed."""
+    point_at(emulator.url, monkeypatch)
+    await client.conversations.create(unique_name="parrots")
+    messages = client.messages("parrots")
+    await messages.create(body="old")
+
+    async def looked() -> None:
+        before = emulator.requests_served
+        while emulator.requests_served < before + 2:  # noqa: ASYNC110  # a request cannot be awaited from here
+            await asyncio.sleep(0.01)
+
+    async with tailing("--lines", "0", "--json") as process:
+        await asyncio.wait_for(looked(), 20)
+        await messages.create(body="new")
+        assert process.stdout is not None
+        assert json.loads(await asyncio.wait_for(process.stdout.readline(), 20))["body"] == "new"
+        emulator.faults.add(operation="messages.list", status=404, times=1)
+        out, err = await asyncio.wait_for(process.communicate(), 20)
+    assert (process.returncode, out, err.count(b"\n")) == (1, b"", 1)
+    assert err.startswith(b"conversations-async: GET /v1/Conversations/parrots/Messages: HTTP 404, 20404: ")
+
+    reading, writing = os.pipe()
+    with subprocess.Popen(  # noqa: ASYNC220, S603  # it starts at once; our own
+        (*COMMAND, "tail", "parrots", "-f", "--interval", "0.1", "-n0"),
+        stdout=writing,
+        stderr=subprocess.PIPE,
+    ) as ended:
+        os.close(writing)
+        os.close(reading)
+        await asyncio.wait_for(looked(), 20)
+        await messages.create(body="to nobody")
+        _, err = await asyncio.to_thread(ended.communicate, timeout=20)
+    assert (ended.returncode, err) == (0, b"")
+
+
+@pytest.mark.usefixtures("environment")
 @pytest.mark.parametrize(
     ("arguments", "code", "complaint"),
     [
@@ -177,6 +378,17 @@ def test_conversations_are_listed() -> None:
         (("messages", "parrots", "--limit", "0"), 2, "Invalid value for '--limit'"),
         (("messages", "parrots", "--page-size", "1001"), 2, "Invalid value for '--page-size'"),
         (("messages", "parrots", "--order", "up"), 2, "Invalid value for '--order'"),
+        (
+            ("send", "nobody", "Ahoy"),
+            1,
+            "conversations-async: POST /v1/Conversations/nobody/Messages: HTTP 404",
+        ),
+        (("send", "parrots", "Ahoy", "--attributes", "{"), 2, "conversations-async: attributes must be "),
+        (("send", "parrots", "Ahoy", "--once", ""), 2, "conversations-async: key must be "),
+        (("tail", "nobody", "--follow"), 1, "conversations-async: GET /v1/Conversations/nobody/Messages: "),
+        (("tail", "parrots", "--lines", "-1"), 2, "Invalid value for '--lines'"),
+        (("tail", "parrots", "--interval", "0.01"), 2, "Invalid value for '--interval'"),
+        (("tail", "parrots", "-f", "--interval", "inf"), 2, "conversations-async: interval must be a finite"),
         (("emulator", "--account-sid", ACCOUNT_SID), 2, "conversations-async: "),
         (("emulator", "--account-sid", "AC1", "--auth-token", "hunter2"), 2, "conversations-async: "),
         (("emulator", "--port", "65536"), 2, "conversations-async: port must be "),
@@ -209,7 +421,9 @@ def test_missing_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("environment")
-@pytest.mark.parametrize("options", ["messages parrots --page-size 1", "messages parrots --json", "demo"])
+@pytest.mark.parametrize(
+    "options", ["messages parrots --page-size 1", "messages parrots --json", "tail parrots", "demo"]
+)
 def test_a_closed_pipe_ends_quietly(options: str) -> None:
     """Whoever reads only the first line gets it; nothing is complained of, and the command succeeds."""
     command = f"set -o pipefail; '{COMMAND[0]}' -m conversations_async {options}"
