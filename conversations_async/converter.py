@@ -194,11 +194,12 @@ def _arrange(cls: type[Any]) -> Callable[[dict[str, Any]], dict[str, Any]]:
 
 
 def _spreading(unstructure: Callable[[Any], dict[str, Any]]) -> Callable[[Any], Any]:
-    """Write what ``extra`` holds beside the other fields, where it came from."""
+    """Write what ``extra`` holds beside the other fields, where it came from; none of these gives way."""
 
     def spread(model: Any) -> Any:
         fields = unstructure(model)
-        return fields | fields.pop("extra")
+        extra = fields.pop("extra")
+        return fields | {name: value for name, value in extra.items() if name not in fields}
 
     return spread
 
@@ -268,6 +269,7 @@ for _kind in str, int, bool:
 _converter.register_structure_hook_func(lambda kind: kind == TextFlag, _text_flag)
 _converter.register_structure_hook(datetime, _datetime)
 _converter.register_structure_hook(OpenEnum, _enum)
+_converter.register_structure_hook(str | tuple[str, ...], lambda value, _: value)  # part of an ``extra``
 _converter.register_unstructure_hook(datetime, lambda moment: moment.isoformat().replace("+00:00", "Z"))
 
 
@@ -289,6 +291,19 @@ def decode(response: Response, model: type[T]) -> T:
     """
     value: T = _read(response, response.body, model, model.__name__)
     return value
+
+
+def structure(members: dict[str, Any], model: type[T]) -> T:
+    """Read the members of an object that is no answer of the API into a model.
+
+    Raises:
+        DecodeError: It is not of that shape; the error names the model and the field.
+    """
+    try:
+        return _converter.structure(members, model)
+    except Exception as error:  # noqa: BLE001  # cattrs raises groups of whatever the hooks raise
+        path, reason = _fault(error)
+    raise DecodeError(message=reason, model=model.__name__, field=path)
 
 
 @attrs.frozen(kw_only=True)

@@ -84,6 +84,28 @@ from conversations_async.resources.conversations import ConversationRepository
 from conversations_async.resources.messages import MessageRepository
 from conversations_async.resources.participants import ParticipantRepository
 from conversations_async.resources.receipts import ReceiptRepository
+from conversations_async.webhooks import (
+    Accept,
+    ConversationAnswer,
+    ConversationUpdate,
+    Event,
+    MemoryDeduplicator,
+    MessageAdd,
+    MessageAdded,
+    MessageAnswer,
+    MessageUpdated,
+    Modify,
+    ModifyConversation,
+    Next,
+    ParticipantAdd,
+    PostActionEvent,
+    PreActionEvent,
+    Reject,
+    Repair,
+    Router,
+    Verdict,
+)
+from conversations_async.webhooks.answers import Answer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -443,3 +465,89 @@ async def the_rest_of_chat(chat: Chat) -> None:
     assert_type(await service.roles.fetch("RL1"), ChatRole)
     assert_type(await chat.services.update("IS1", limits_channel_members=100), ChatService)
     assert_type(await chat.credentials.fetch("CR1"), Credential)
+
+
+def routers(client: ConversationsClient) -> None:
+    """Make routers, of either kind of client and with every option."""
+    Router("token", "new token", client=client)
+    Router("token", client=ConversationsClient.from_env)
+    Router(
+        "token",
+        client=lambda: ConversationsClient("AC1", "token"),
+        public_url="https://example.com/hooks",
+        trusted_proxies=["10.0.0.0/8"],
+        answer_within=4,
+        fallback=Reject(),
+        handle_within=None,
+        concurrency=1,
+        queue_size=1,
+        drain=0,
+        deduplicator=MemoryDeduplicator(),
+        repair=Repair(wait=1),
+        max_body_size=1,
+        on_error=lambda error, event: print(error.args, event.event_type),  # noqa: T201  # never run
+    )
+
+
+def handlers_of_messages(router: Router) -> None:
+    """Register handlers of messages, with and without the client, and with each of the answers."""
+
+    @router.on(MessageAdded)
+    async def alone(event: MessageAdded) -> None:
+        assert_type(event.message_sid, str)
+
+    @router.on(MessageAdded, author="bob", participant=["MB1"], when=lambda event: event.message_sid == "IM1")
+    async def with_client(event: MessageAdded, client: ConversationsClient) -> None:
+        assert_type(client.messages(event.conversation_sid), MessageRepository)
+
+    @router.on(MessageAdd, when=lambda event: event.body)
+    async def modify(event: MessageAdd) -> Modify | None:
+        return Modify(body="b", attributes={}) if event.body else None
+
+    @router.on(MessageAdd)
+    async def any_of_them(event: MessageAdd, client: ConversationsClient) -> MessageAnswer:
+        return Reject(status=451) if event.author else Accept()
+
+    @router.on(MessageAdd)
+    async def nothing(event: MessageAdd) -> None: ...
+
+    @router.on(MessageAdd)
+    async def wide(event: Event) -> Verdict: ...
+
+
+def handlers_of_all_else(router: Router) -> None:
+    """Register handlers of other events, of several, and of those that annotations name."""
+
+    @router.on(ConversationUpdate)
+    async def rename(event: ConversationUpdate) -> ConversationAnswer:
+        return ModifyConversation(friendly_name=event.friendly_name)
+
+    @router.on(ParticipantAdd)
+    async def refuse(event: ParticipantAdd) -> Reject:
+        return Reject()
+
+    @router.on(PreActionEvent)
+    async def each(event: PreActionEvent, client: ConversationsClient) -> Verdict: ...
+
+    @router.on(PostActionEvent)
+    async def past(event: PostActionEvent) -> None: ...
+
+    @router.on(Event, when=lambda event: event.event_type == "onTomorrow")
+    async def everything(event: Event) -> None: ...
+
+    @router.on()
+    async def by_annotation(event: MessageAdded | MessageUpdated, client: ConversationsClient) -> None: ...
+
+    @router.on(author=("alice", "bob"), when=lambda event: event.author != "bot")
+    async def by_annotation_too(event: MessageAdd) -> MessageAnswer: ...
+
+    @router.middleware
+    async def around(event: Event, call_next: Next) -> object:
+        return await call_next(event)
+
+
+async def dispatched(router: Router) -> None:
+    """Give events to handlers, as tests do."""
+    assert_type(await router.dispatch(MessageAdd(conversation_sid="CH1", body="Ahoy")), Answer)
+    async with router as entered:
+        assert_type(entered, Router)

@@ -25,6 +25,19 @@ from conversations_async import (
     merge_streams,
 )
 from conversations_async.errors import APIError, ConversationsError
+from conversations_async.webhooks import (
+    Accept,
+    ConversationAdd,
+    Event,
+    MessageAdd,
+    MessageAdded,
+    Modify,
+    ModifyConversation,
+    ParticipantAdd,
+    PreActionEvent,
+    Reject,
+    Router,
+)
 
 if TYPE_CHECKING:
     from conversations_async import Conversation, Page, Participant, Receipt, Stream
@@ -224,3 +237,89 @@ def policies(policy: RetryPolicy) -> None:
     policy.delay(1, "GET")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # by position
     policy.delay(1)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # of no method
     policy.delay(1, method="GET", status="429")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # text
+
+
+def routers(client: ConversationsClient) -> None:
+    """Make routers of wrong arguments."""
+    Router(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # no text
+    Router("token", client)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # by position
+    Router("token", client="AC1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # no client
+    Router("token", fallback=Modify(body="b"))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # of what?
+    Router("token", handle_within="60")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # text
+    Router("token", trusted_proxies=5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # none
+    Router("token", repair=True)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # no Repair
+    Router("token", deduplicator=set())  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # no deduplicator
+    Router("token", timeout=5)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # misspelt
+    Router("token", on_error=lambda error: None)  # type: ignore[misc, arg-type]  # pyright: ignore[reportArgumentType]  # of no event
+
+    async def report(error: Exception, event: Event) -> None: ...
+
+    Router("token", on_error=report)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # nobody would await it
+    Reject("403")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # text
+    Modify("body")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # by position
+    Modify(friendly_name="f")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # of a conversation
+    ModifyConversation(body="b")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]  # of a message
+
+
+def answers(router: Router) -> None:
+    """Register handlers that answer what their events do not take."""
+
+    @router.on(ParticipantAdd)  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue, reportArgumentType]  # of messages
+    async def modify(event: ParticipantAdd) -> Modify | None: ...
+
+    @router.on(MessageAdded)  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue, reportArgumentType]  # too late
+    async def too_late(event: MessageAdded) -> Modify | None: ...
+
+    @router.on(MessageAdded)  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue, reportArgumentType]  # too late, too
+    async def refuse(event: MessageAdded, client: ConversationsClient) -> Reject | None: ...
+
+    @router.on(MessageAdd)  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue, reportArgumentType]  # of conversations
+    async def rename(event: MessageAdd) -> ModifyConversation | None: ...
+
+    @router.on(ConversationAdd)  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue, reportArgumentType]  # of messages
+    async def rewrite(event: ConversationAdd, client: ConversationsClient) -> Modify | None: ...
+
+    @router.on(PreActionEvent)  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue, reportArgumentType]  # of some of them
+    async def each(event: PreActionEvent) -> Modify | None: ...
+
+    @router.on(MessageAdd)  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue, reportArgumentType]  # no answer
+    async def check(event: MessageAdd) -> bool | None: ...
+
+
+def handlers(router: Router) -> None:
+    """Register what cannot be called with its event."""
+
+    @router.on(MessageAdded)  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue, reportArgumentType]  # another event
+    async def other(event: MessageAdd) -> None: ...
+
+    @router.on(PreActionEvent)  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue, reportArgumentType]  # one of them
+    async def narrow(event: MessageAdd) -> None: ...
+
+    @router.on(MessageAdded)  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue, reportArgumentType]  # not async
+    def at_once(event: MessageAdded) -> None: ...
+
+    @router.on()  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]  # not async
+    def at_once_too(event: MessageAdded) -> None: ...
+
+    @router.on(MessageAdd)  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue, reportArgumentType]  # another client
+    async def with_text(event: MessageAdd, client: str) -> Accept | None: ...
+
+    @router.on(MessageAdded)  # type: ignore[arg-type]  # pyright: ignore[reportCallIssue, reportArgumentType]  # no third
+    async def three(event: MessageAdded, client: ConversationsClient, third: int) -> None: ...
+
+    @router.on  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]  # without brackets
+    async def bare(event: MessageAdded) -> None: ...
+
+    @router.middleware  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # of one argument
+    async def alone(event: Event) -> None: ...
+
+
+def conditions(router: Router) -> None:
+    """Register conditions that cannot be met."""
+    router.on(MessageAdded, when=lambda event: event.friendly_name)  # type: ignore[type-var, attr-defined]  # pyright: ignore[reportAttributeAccessIssue]  # a conversation's
+    router.on(MessageAdd, when=lambda event: event.message_sid)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]  # not yet
+    router.on(MessageAdded, when=lambda: True)  # type: ignore[type-var, misc, arg-type]  # pyright: ignore[reportCallIssue, reportArgumentType]  # of nothing
+    router.on(MessageAdded, author=5)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]  # no text
+    router.on(MessageAdded, "alice")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]  # by position
+    router.on(5)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]  # no event
+    router.on(MessageAdded(conversation_sid="CH1", message_sid="IM1"))  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]  # no class

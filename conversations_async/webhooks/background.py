@@ -1,0 +1,175 @@
+"""In what order are events handled, and how many at a time?
+
+Events of one conversation wait in a lane, and are handled one after the other; lanes do not wait for each
+other, except for one of the places at which something can be handled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from attrs import define, field, frozen
+
+from .events import Event
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Hashable
+
+log = logging.getLogger("conversations_async.webhooks")
+
+#: What ends the loop, or the task with it; whatever else is raised is about one event.
+_ENDS: Final = (GeneratorExit, KeyboardInterrupt, SystemExit)
+#: Seconds in which a handler that is cancelled at the end has to have ended.
+_GRACE: Final = 1.0
+
+
+@frozen(eq=False)
+class Waiting:
+    """An event that waits in a lane."""
+
+    event: Event
+    #: The time of the loop.
+    since: float
+    #: The token of the request that told of it.
+    token: str | None = None
+    #: Whether it came from the API by itself, and takes one of the places in the queue.
+    arrived: bool = True
+
+
+@define(eq=False)
+class Lane:
+    """What waits to be handled of one conversation, or of one user, in the order of arrival."""
+
+    waiting: list[Waiting] = field(factory=list)
+    #: Set whenever something is added.
+    arrival: asyncio.Event = field(factory=asyncio.Event)
+    task: asyncio.Task[None] | None = None
+
+
+#: Chooses what is next in a lane in which something waits; it stays there until it is handled.
+Sequence: TypeAlias = "Callable[[Lane], Awaitable[Waiting]]"
+
+
+async def first_come(lane: Lane) -> Waiting:
+    """Choose what has waited for longest."""
+    return lane.waiting[0]
+
+
+class Background:
+    """Handles events after they were acknowledged.
+
+    Args:
+        handle: Handles one, which the request with a token told of. What it raises is logged, and the event
+            counts as handled.
+        concurrency: How many are handled at a time.
+        queue_size: How many wait or are handled.
+        sequence: Chooses what is next in a lane.
+    """
+
+    def __init__(
+        self,
+        handle: Callable[[Event, str | None], Awaitable[None]],
+        *,
+        concurrency: int,
+        queue_size: int,
+        sequence: Sequence,
+    ) -> None:
+        self._handle = handle
+        self._sequence = sequence
+        self._turns = asyncio.Semaphore(concurrency)
+        self._room = asyncio.Semaphore(queue_size)
+        self._lanes: dict[Hashable, Lane] = {}
+        self._context = copy_context()
+        self._is_open = True
+        self._is_over = False
+
+    async def offer(self, event: Event, token: str | None = None, *, until: float) -> bool:
+        """Take an event, or say that there is no room for it until a time of the loop."""
+        if self._room.locked():
+            try:
+                async with asyncio.timeout_at(until):
+                    await self._room.acquire()
+            except TimeoutError:
+                return False
+        else:
+            await self._room.acquire()
+        if not self._is_open:
+            self._room.release()
+            return False
+        key = _key(event)
+        lane = self._lanes.setdefault(key, Lane())
+        lane.waiting.append(Waiting(event, asyncio.get_running_loop().time(), token))
+        lane.arrival.set()
+        if lane.task is None:
+            # not in the context of the request: a lane lives longer than that
+            lane.task = asyncio.create_task(self._work(key, lane), context=self._context.copy())
+        return True
+
+    async def settled(self) -> None:
+        """Wait until nothing waits or is handled."""
+        while self._lanes:
+            await asyncio.wait(self._tasks)
+
+    @property
+    def left(self) -> list[Event]:
+        """What waits or is handled; after the end, what was not handled to its end."""
+        return [one.event for lane in self._lanes.values() for one in lane.waiting]
+
+    @property
+    def _tasks(self) -> list[asyncio.Task[None]]:
+        return [lane.task for lane in self._lanes.values() if lane.task is not None]
+
+    async def drain(self, *, within: float) -> None:
+        """Take nothing more, and handle what is left for some seconds.
+
+        Then what is being handled is cancelled, and waited for until it has ended, but not for long; the same
+        goes for whoever cancels this.
+        """
+        self._is_open = False
+        # of those who wait for room, one is let in, is refused, and so lets in the next
+        self._room.release()
+        tasks = self._tasks
+        try:
+            if tasks:
+                await asyncio.wait(tasks, timeout=within)
+        finally:
+            self._is_over = True
+            for task in tasks:
+                task.cancel()
+            if tasks:
+                await asyncio.wait(tasks, timeout=_GRACE)
+
+    async def _work(self, key: Hashable, lane: Lane) -> None:
+        # a handler may have got over being cancelled
+        while lane.waiting and not self._is_over:
+            one = lane.waiting[0]
+            try:
+                one = await self._sequence(lane)
+                async with self._turns:
+                    await self._handle(one.event, one.token)
+            except BaseException as error:
+                # without a request to cancel this, it was something that a handler waited for
+                if isinstance(error, _ENDS) or is_cancelled():
+                    raise
+                log.exception("webhook %s failed", one.event.event_type)
+            lane.waiting.remove(one)
+            if one.arrived:
+                self._room.release()
+        del self._lanes[key]
+
+
+def _key(event: Event) -> Hashable:
+    """Say what an event is about; what is about nothing known has a lane of its own."""
+    for name in "conversation_sid", "user_sid":
+        if sid := getattr(event, name, None) or event.extra.get(name.title().replace("_", "")):
+            return sid
+    return object()
+
+
+def is_cancelled() -> bool:
+    """Say whether somebody wants the running task to end, other than a time-out of its own."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
