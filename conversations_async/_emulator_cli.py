@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import signal
 import sys
 from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from ._terminal import Terminal, one_line
+from ._serving import listening
+from ._terminal import Terminal, fit, one_line
 from .emulator import documents, webhooks
 
 if TYPE_CHECKING:
@@ -43,7 +41,7 @@ class Log:
     def request(self, record: RequestRecord) -> None:
         """Show a request: when, what, the status, a fault and a code if any, the operation, and how long."""
         parts = (record.fault and "fault", record.code, record.operation)
-        what = _fit(" ".join(str(part) for part in parts if part), _OPERATION)
+        what = fit(" ".join(str(part) for part in parts if part), _OPERATION)
         end = Text.assemble(
             _status(record.status),
             (f" {what} ", "red" if record.fault else ""),
@@ -63,15 +61,10 @@ class Log:
         self._line(Text(f"→ {call.event} ", "magenta"), where, Text(*end))
 
     def _line(self, begin: Text, middle: str, end: Text) -> None:
-        now = Text(f"{datetime.now().astimezone():%H:%M:%S} ", "dim")
-        width = self._terminal.width
-        room = width - now.cell_len - begin.cell_len - end.cell_len - 1
+        room = self._terminal.room - begin.cell_len - end.cell_len - 1
+        line = Text.assemble(begin, fit(one_line(middle), max(room, _LEAST)), " ", end)
         with suppress(OSError):  # a terminal that is gone is no reason to stop
-            self._terminal.print(
-                Text.assemble(now, begin, _fit(one_line(middle), max(room, _LEAST)), " ", end),
-                no_wrap=True,
-                overflow="ellipsis",
-            )
+            self._terminal.show_at(datetime.now().astimezone(), line)
 
 
 def apply(path: Path, take: Callable[[Any], object]) -> None:
@@ -92,22 +85,10 @@ async def serve(emulator: Emulator, *, seed: Path | None = None) -> None:
         ValueError: The database or the seed is wrong; nothing of the seed is applied.
         OSError: The address cannot be listened on.
     """
-    stop, loop, serving = asyncio.Event(), asyncio.get_running_loop(), asyncio.current_task()
-
-    def end() -> None:
-        if stop.is_set() and serving is not None:
-            serving.cancel()
-        stop.set()
-
     async with emulator:
         if seed is not None and not emulator.is_new:
             _logger.warning("the database has data already: %s is left out", seed)
-        with suppress(NotImplementedError):  # Windows has none; there, Ctrl-C is a KeyboardInterrupt
-            for number in signal.SIGINT, signal.SIGTERM:
-                loop.add_signal_handler(number, end)
-        # whoever starts it waits for this line
-        print(f"listening on {emulator.url}", flush=True)  # noqa: T201  # rich would wrap it
-        await stop.wait()
+        await listening(emulator.url).wait()
 
 
 def log_to_terminal() -> Log | None:
@@ -125,11 +106,3 @@ def _status(status: int | None) -> tuple[str, str]:
 
 def _duration(seconds: float) -> str:
     return f"{seconds * 1000:.1f}ms" if seconds < 1 else f"{seconds:.1f}s"
-
-
-def _fit(text: str, room: int) -> str:
-    """Pad to a width, or cut the middle out: the ends of a path tell most."""
-    if cell_len(text) <= room:
-        return set_cell_size(text, room)
-    tail = room // 2
-    return set_cell_size(text, room - tail - 1) + "…" + set_cell_size(text[::-1], tail)[::-1]

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+#: The columns of the time that a line begins with.
+_TIME: Final = 9
 
 
 class Terminal(Console):
@@ -18,9 +25,32 @@ class Terminal(Console):
         else:
             print(line, flush=True)  # noqa: T201  # rich would take brackets for markup
 
+    @property
+    def room(self) -> int:
+        """The columns that a line has beside the time."""
+        return self.width - _TIME
+
+    def show_at(self, moment: datetime, line: Text) -> None:
+        """Show a line with the time, cut to the width; what is no terminal gets all of it."""
+        cut = self.is_terminal
+        self.print(
+            Text.assemble((f"{moment:%H:%M:%S} ", "dim"), line),
+            no_wrap=True,
+            overflow="ellipsis" if cut else "ignore",
+            crop=cut,
+        )
+
     def on_broken_pipe(self) -> NoReturn:
         """Raise what happened; by itself, rich would end the process with exit code 1."""
         raise BrokenPipeError
+
+
+def fit(text: str, room: int) -> str:
+    """Pad to a width, or cut the middle out: the ends of a path, or of a SID, tell most."""
+    if cell_len(text) <= room:
+        return set_cell_size(text, room)
+    tail = room // 2
+    return set_cell_size(text, room - tail - 1) + "…" + set_cell_size(text[::-1], tail)[::-1]
 
 
 def visible(text: str) -> str:

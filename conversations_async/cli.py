@@ -1,4 +1,4 @@
-"""The command line: look at conversations, write into them, run the emulator, see a demonstration."""
+"""The command line: look at conversations, write into them, show webhooks, run the emulator, see a demo."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ import typer
 from ._emulator_cli import apply, log_to_terminal, serve
 from ._follow import follow as follow_messages
 from ._lines import conversation_line, message_line
+from ._listen import Form
+from ._listen import listen as listen_to_webhooks
 from ._terminal import Terminal
 from ._version import __version__
 from .client import ConversationsClient
@@ -154,6 +156,41 @@ def emulator(
     except ValueError as error:
         _fail(error, 2)
     _run(serve(server, seed=seed))
+
+
+@app.command(epilog="Reads TWILIO_AUTH_TOKEN, which webhooks are signed with, from the environment.")
+def listen(
+    *,
+    host: Annotated[str, typer.Option(metavar="HOST", help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(metavar="PORT", help="The port; 0 takes a free one.")] = 3000,
+    path: Annotated[
+        str, typer.Option(metavar="PATH", help="The only path that is not answered with 404.")
+    ] = "/",
+    public_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="What the API calls, where that is a proxy or a tunnel.")
+    ] = None,
+    trusted_proxy: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ADDRESS", help="A proxy, or a network, whose headers say that. Repeatable."),
+    ] = None,
+    print: Annotated[bool, typer.Option("--print", help="Below each event, all its fields.")] = False,  # noqa: A002  # the option
+    json: JsonOption = False,
+) -> None:
+    """Print the events that webhooks tell, verified, until interrupted. What is about to happen is accepted.
+
+    A request that is refused is told on standard error, with the reason.
+    """
+    form = Form.JSON if json else Form.FIELDS if print else Form.LINE
+    _run(
+        listen_to_webhooks(
+            host=host,
+            port=port,
+            path=path,
+            public_url=public_url,
+            trusted_proxies=trusted_proxy or (),
+            form=form,
+        )
+    )
 
 
 @app.command(epilog=_ENVIRONMENT)

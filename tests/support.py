@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
+import fcntl
 import json
 import os
 import pickle
-from contextlib import asynccontextmanager
+import pty
+import struct
+import sys
+import termios
+from asyncio.subprocess import PIPE
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -19,7 +26,9 @@ from conversations_async.response import Response
 from .conftest import ACCOUNT_SID, AUTH_TOKEN
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from asyncio.subprocess import Process
+    from collections.abc import AsyncGenerator, Callable, Generator
+    from typing import TextIO
 
     import pytest
 
@@ -44,6 +53,39 @@ def point_at(url: str, patch: pytest.MonkeyPatch) -> None:
     patch.setenv("TWILIO_ACCOUNT_SID", ACCOUNT_SID)
     patch.setenv("TWILIO_AUTH_TOKEN", AUTH_TOKEN)
     patch.setenv("CONVERSATIONS_BASE_URL", url)
+
+
+#: The command line, run as a process.
+COMMAND = (sys.executable, "-m", "conversations_async")
+
+
+@asynccontextmanager
+async def running(*arguments: str, stdout: int = PIPE, stderr: int = PIPE) -> AsyncGenerator[Process]:
+    """Run a command as a process, which does not outlive the test."""
+    process = await asyncio.create_subprocess_exec(*COMMAND, *arguments, stdout=stdout, stderr=stderr)
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def address(process: Process) -> str:
+    """Wait until a command listens, and give where."""
+    assert process.stdout is not None
+    line = (await asyncio.wait_for(process.stdout.readline(), 10)).decode()
+    assert line.startswith("listening on "), line
+    return line.removeprefix("listening on ").strip()
+
+
+@contextmanager
+def terminal() -> Generator[tuple[TextIO, int]]:
+    """Give a terminal of 80 columns: what it shows, and the file for a process, closed once that runs."""
+    ours, its = pty.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    with os.fdopen(ours, encoding="utf-8") as screen:
+        yield screen, its
 
 
 @asynccontextmanager

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import io
 import json
 import logging
 import os
-import pty
 import re
 import signal
 import socket
-import struct
 import subprocess
 import sys
-import termios
 import threading
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -42,8 +38,9 @@ from conversations_async._emulator_cli import Log, log_to_terminal, serve
 from conversations_async._terminal import Terminal
 from conversations_async.emulator import Emulator, Fault, RequestRecord, WebhookCall, webhooks
 
+from . import support
 from .conftest import ACCOUNT_SID, AUTH_TOKEN
-from .support import point_at
+from .support import COMMAND, point_at, terminal
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -51,7 +48,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NO_RETRY = RetryPolicy(max_attempts=1)
-COMMAND = (sys.executable, "-m", "conversations_async")
 SENT = ("send", "parrots")
 BODIES = ["Ahoy there!", "two\nlines", "\x1b[31mred\x1b[0m [bold]", "👩‍🚀 [x] ümlaut"]
 
@@ -263,18 +259,9 @@ async def tailing(*options: str) -> AsyncIterator[Process]:
     before = signal.signal(
         signal.SIGINT, signal.default_int_handler
     )  # what runs in the background ignores it
-    process = await asyncio.create_subprocess_exec(
-        *(*COMMAND, "tail", "parrots", "--follow", "--interval", "0.1", *options),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    signal.signal(signal.SIGINT, before)
-    try:
+    async with support.running("tail", "parrots", "--follow", "--interval", "0.1", *options) as process:
+        signal.signal(signal.SIGINT, before)
         yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.communicate()
 
 
 async def _said(process: Process) -> str:
@@ -537,20 +524,8 @@ def test_a_file_with_a_mistake(tmp_path: Path, option: str, content: str, compla
 @asynccontextmanager
 async def running(*options: str) -> AsyncIterator[tuple[Process, str]]:
     """Run the emulator as a process, and give it and where it listens."""
-    process = await asyncio.create_subprocess_exec(
-        *COMMAND,
-        *("emulator", "--port", "0", *options),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    try:
-        line = (await process.stdout.readline()).decode()
-        yield process, line.removeprefix("listening on ").strip()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.communicate()
+    async with support.running("emulator", "--port", "0", *options) as process:
+        yield process, await support.address(process)
 
 
 @asynccontextmanager
@@ -684,11 +659,9 @@ async def test_options_reach_the_emulator(tmp_path: Path) -> None:
 
 def test_a_terminal_shows_what_happens() -> None:
     """On a terminal of 80 columns each request is a line, and no secret is among it."""
-    ours, its = pty.openpty()
-    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     environment = {name: value for name, value in os.environ.items() if name not in {"COLUMNS", "NO_COLOR"}}
     with (
-        os.fdopen(ours, encoding="utf-8") as screen,
+        terminal() as (screen, its),
         subprocess.Popen(  # noqa: S603  # our own
             (*COMMAND, "emulator", "--port", "0"),
             stdout=its,
