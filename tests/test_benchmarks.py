@@ -16,7 +16,17 @@ import aiohttp
 import attrs
 import pytest
 
-from benchmarks import chart, client, emulator, footprint, instructions, pages, portions, stopwatch
+from benchmarks import (
+    chart,
+    client,
+    emulator,
+    footprint,
+    instructions,
+    pages,
+    portions,
+    stopwatch,
+    webhooks,
+)
 from benchmarks.implementations import (
     AUTHOR,
     BODY,
@@ -58,6 +68,7 @@ TINY_CLIENT = (
 )
 
 TINY_INSTRUCTIONS = ("--calls=2", "--messages=100", "--operations=2")
+TINY_WEBHOOKS = ("--rounds=2", "--events=120")
 
 #: How many event loops there are to compare.
 LOOPS = len(client.LOOPS)
@@ -102,6 +113,8 @@ INSTRUCTIONS = {
     "layers": {"fetches": 4 * (2 + 4)},
     "parts": {"parts": 12, "requests": 0},
 }
+#: The round that warms up, and two more.
+WEBHOOKS = {"small": dict.fromkeys(webhooks.WORK, 3 * 120)}
 
 
 @pytest.fixture(autouse=True)
@@ -134,6 +147,24 @@ def test_a_benchmark_of_the_emulator_counts_what_it_did(
     looks_right(results[name], capsys.readouterr().out)
 
 
+@pytest.mark.parametrize("name", WEBHOOKS)
+def test_a_benchmark_of_webhooks_counts_what_it_did(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A benchmark of webhooks counts each event that every implementation took, and prints a table."""
+    results = webhooks.main((name, *TINY_WEBHOOKS))
+    assert {name: result.counts for name, result in results.items()} == {name: WEBHOOKS[name]}
+    looks_right(results[name], capsys.readouterr().out)
+
+
+def test_a_webhook_that_fails_is_not_counted() -> None:
+    """A request that is refused, or not handled, ends a measurement."""
+    one = webhooks.make(0)
+    forged = attrs.evolve(one, form={**one.form, "Body": "Ho"}, body=one.body.replace(b"=Hi", b"=Ho"))
+    assert [work([one]) for work in webhooks.WORK.values()] == [1] * len(webhooks.WORK)
+    assert [work([forged]) for work in (webhooks.official, webhooks.verify, webhooks.decode)] == [0, 0, 0]
+    with pytest.raises(RuntimeError, match="403 came, and 200 was sent"):
+        webhooks.receive([forged])
+
+
 @pytest.mark.parametrize("name", CLIENT)
 def test_a_benchmark_of_the_client_counts_what_it_did(
     name: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
@@ -158,9 +189,10 @@ def test_no_benchmark_is_left_out() -> None:
     assert set(client.BENCHMARKS) == set(CLIENT)
     assert set(emulator.BENCHMARKS) == set(EMULATOR)
     assert set(instructions.BENCHMARKS) == set(INSTRUCTIONS)
+    assert set(webhooks.BENCHMARKS) == set(WEBHOOKS)
 
 
-@pytest.mark.parametrize("module", [client, emulator, instructions])
+@pytest.mark.parametrize("module", [client, emulator, instructions, webhooks])
 def test_a_benchmark_that_is_not_there(module: Any, capsys: pytest.CaptureFixture[str]) -> None:
     """A benchmark that there is not is refused with the names of those that there are."""
     with pytest.raises(SystemExit):
