@@ -7,10 +7,13 @@ import asyncio
 import inspect
 import os
 import re
+import shlex
+import socket
 import subprocess
 import sys
 import textwrap
 from collections import defaultdict
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +30,8 @@ from .operations import OPERATIONS
 from .support import VARIABLES, point_at
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sybil import Example
 
     from conversations_async.emulator import Emulator
@@ -141,6 +146,8 @@ async def try_out(example: Example, namespace: dict[str, Any]) -> None:
         async with TestClient(TestServer(namespace["app"])) as user:
             assert (await user.post("/tickets/parrots/notes", data="a note")).status == 201
             assert (await user.post("/tickets/nobody/notes", data="a note")).status == 404
+    elif "service_desk = FastAPI" in example.parsed:
+        assert await post(namespace["service_desk"], "/webhooks", "") == 415  # it is no form
     elif "api = FastAPI" in example.parsed:
         assert await post(namespace["api"], "/tickets/parrots/notes", "text=x") == 201
 
@@ -175,6 +182,54 @@ def test_the_program_as_a_file(tmp_path: Path) -> None:
         )
         process.terminate()
     assert (ended.stdout, ended.stderr, ended.returncode) == ("0 smee Ahoy there!\n", "", 0)
+
+
+def test_the_bot_answers(tmp_path: Path) -> None:
+    """The bot of the README, saved as it says, answers what its commands send through the emulator's."""
+    (block,) = [example.parsed for example in examples() if "aiohttp_app" in example.parsed]
+    script = "from conversations_async import ConversationsClient\n" + block
+    (tmp_path / "bot.py").write_text(script.replace("port=3000", "port=0"))
+    shell = re.findall(r"^```sh\n(.*?)^```", README.read_text(), re.DOTALL | re.MULTILINE)
+    start, write = (one.strip().splitlines() for one in shell if "--webhook-url" in one or "--create" in one)
+    command = [sys.executable, "-m", "conversations_async"]
+    variables = {"TWILIO_ACCOUNT_SID": ACCOUNT_SID, "TWILIO_AUTH_TOKEN": AUTH_TOKEN}
+
+    @contextmanager
+    def running(arguments: list[str], url: str, pattern: str) -> Iterator[str]:
+        """Run a program until it is not needed, and give the address that it prints."""
+        environment = os.environ | dict.fromkeys(VARIABLES, "") | variables | {"CONVERSATIONS_BASE_URL": url}
+        with subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603  # our own
+            assert process.stdout is not None
+            try:
+                yield next(found[1] for line in process.stdout if (found := re.search(pattern, line)))
+            finally:
+                process.terminate()
+
+    # the bot must know the emulator's address, and the emulator the bot's: one of them is known before
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        emulator = f"http://127.0.0.1:{free.getsockname()[1]}"
+    with ExitStack() as stack:
+        bot = [sys.executable, "-W", "error", "-u", str(tmp_path / "bot.py")]
+        hooks = stack.enter_context(running(bot, emulator, r"Running on (http://\S+)"))
+        options = shlex.split(start[0].replace("http://127.0.0.1:3000", hooks))[1:]
+        options[options.index("--port") + 1] = emulator.rpartition(":")[2]
+        stack.enter_context(running(command + options, "", "listening on (.*)"))
+        environment = os.environ | variables | {"CONVERSATIONS_BASE_URL": emulator}
+
+        def call(line: str) -> list[str]:
+            arguments = command + shlex.split(line)[1:]
+            ended = subprocess.run(arguments, env=environment, capture_output=True, text=True, check=True)  # noqa: S603  # our own
+            return [shown.partition("  #")[2] for shown in ended.stdout.splitlines()]
+
+        call(write[0])
+        call(write[0].replace("Where is the parrot?", "I want a human!"))
+        # the bot answers in its time; a command takes a while by itself
+        said = next(said for _ in range(100) if len(said := call(write[1])) >= 5)
+    lines = [line.partition("  ")[2] for line in said]
+    assert lines.count("bot: Ahoy! What can I do for you?") == 1
+    assert lines.index("alice: Where is the parrot?") < lines.index("bot: Let me see, alice …")
+    assert lines[-1] == "bot: A colleague will call you."
 
 
 def test_the_first_shell_block_is_the_two_commands() -> None:
@@ -218,7 +273,7 @@ def test_every_promise_names_its_proof() -> None:
     _, _, after = README.read_text().partition("\n## What it promises\n")
     rows = re.findall(r"^\| \*\*(.+?)\*\*.* \| (.+) \|$", after.partition("\n## ")[0], re.MULTILINE)
     proofs = [proof for _, cell in rows for proof in re.findall(r"`(.+?)`", cell)]
-    assert len(rows) == 13
+    assert len(rows) == 15
     assert len(proofs) == len(set(proofs)) >= len(rows)
     for proof in proofs:
         assert (README.parent / proof).is_file(), proof
