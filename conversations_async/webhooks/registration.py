@@ -6,13 +6,26 @@ import inspect
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from functools import partial
 from types import UnionType
-from typing import Any, Final, TypeAlias, Union, get_args, get_origin, get_type_hints
+from typing import (
+    Any,
+    Final,
+    Generic,
+    TypeAlias,
+    TypedDict,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from attrs import fields_dict, frozen
 
 from ..client import ConversationsClient
 from .answers import Answer, allowed
 from .events import Event
+
+E = TypeVar("E", bound=Event)
 
 #: Gives an event to the handler, or to the next middleware.
 Next: TypeAlias = Callable[[Event], Awaitable[Any]]
@@ -21,6 +34,14 @@ Middleware: TypeAlias = Callable[[Event, Next], Awaitable[Any]]
 
 #: All that can be said to an event.
 ANSWERS: Final = get_args(Answer)
+
+
+class Where(TypedDict, Generic[E], total=False):
+    """The filters of ``Router.on``."""
+
+    author: str | Collection[str] | None
+    participant: str | Collection[str] | None
+    when: Callable[[E], object] | None
 
 
 @frozen(kw_only=True, eq=False)

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable, Collection, Coroutine
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypeVar, Unpack, overload
 
 from attrs import define
 
@@ -28,7 +28,7 @@ from .events import (
 )
 from .handling import Handlers, OnError
 from .reception import Incoming, Reception, Refused, Reply
-from .registration import Filter, Middleware, is_async, names, register
+from .registration import Filter, Middleware, Where, is_async, names, register
 from .repair import ByIndex, Repair
 from .signature import SignatureValidator
 
@@ -195,57 +195,24 @@ class Router(Sealed):
 
     @overload
     def on(  # type: ignore[overload-overlap]  # pyright: ignore[reportOverlappingOverload]  # special first
-        self,
-        event: type[M],
-        /,
-        *,
-        author: str | Collection[str] | None = None,
-        participant: str | Collection[str] | None = None,
-        when: Callable[[M], object] | None = None,
+        self, event: type[M], /, **where: Unpack[Where[M]]
     ) -> Registers[M, MessageAnswer]: ...
 
     @overload
     def on(  # type: ignore[overload-overlap]  # special first
-        self,
-        event: type[C],
-        /,
-        *,
-        author: str | Collection[str] | None = None,
-        participant: str | Collection[str] | None = None,
-        when: Callable[[C], object] | None = None,
+        self, event: type[C], /, **where: Unpack[Where[C]]
     ) -> Registers[C, ConversationAnswer]: ...
 
     @overload
     def on(  # type: ignore[overload-overlap]  # special first
-        self,
-        event: type[P],
-        /,
-        *,
-        author: str | Collection[str] | None = None,
-        participant: str | Collection[str] | None = None,
-        when: Callable[[P], object] | None = None,
+        self, event: type[P], /, **where: Unpack[Where[P]]
     ) -> Registers[P, Verdict]: ...
 
     @overload
-    def on(
-        self,
-        event: type[E],
-        /,
-        *,
-        author: str | Collection[str] | None = None,
-        participant: str | Collection[str] | None = None,
-        when: Callable[[E], object] | None = None,
-    ) -> Registers[E, None]: ...
+    def on(self, event: type[E], /, **where: Unpack[Where[E]]) -> Registers[E, None]: ...
 
     @overload
-    def on(
-        self,
-        /,
-        *,
-        author: str | Collection[str] | None = None,
-        participant: str | Collection[str] | None = None,
-        when: Callable[[Any], object] | None = None,
-    ) -> Callable[[F], F]: ...
+    def on(self, /, **where: Unpack[Where[Any]]) -> Callable[[F], F]: ...
 
     def on(
         self,
