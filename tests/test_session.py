@@ -282,7 +282,7 @@ async def test_a_wait_for_a_connection_does_not_hold_the_address(monkeypatch: py
     """The error has no cause: aiohttp's own names the address, with what was asked for in it."""
     monkeypatch.setattr(aiohttp.connector, "DefaultResolver", Mute)
     async with ConversationsClient(
-        ACCOUNT_SID, AUTH_TOKEN, base_url="http://name.test", retry=RetryPolicy(max_attempts=1), timeout=0.02
+        ACCOUNT_SID, AUTH_TOKEN, base_url="http://name.test", retry=RetryPolicy(max_attempts=1), timeout=0.3
     ) as client:
         with pytest.raises(RequestTimeoutError, match="no connection within") as caught:
             await client.conversations.stream(state="closed").list()
