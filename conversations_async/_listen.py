@@ -93,7 +93,7 @@ async def listen(
     *,
     host: str,
     port: int,
-    path: str,
+    path: str | None,
     public_url: str | None,
     trusted_proxies: Collection[str],
     form: Form,
@@ -117,14 +117,14 @@ async def listen(
     check_whole("port", port, 0, 65535)
     if not host:
         raise ValueError("host must be a name or an address of this machine")
-    if not re.fullmatch(r"/[^?#{}]*", path):
+    if path is not None and not re.fullmatch(r"/[^?#{}]*", path):
         raise ValueError("path must begin with / and hold none of ? # { }")
-    application = router.aiohttp_app(path)
+    application = router.aiohttp_app("/{any:.*}" if path is None else path)
     application.on_response_prepare.append(_refusals(output, path, is_public=public_url is not None))
     writing = asyncio.create_task(output.run())
     try:
         async with _served(application, host, port) as origin:
-            stop = listening(f"{origin}{path}")
+            stop = listening(f"{origin}{path or '/'}")
             writing.add_done_callback(lambda _: stop.set())
             await stop.wait()
         output.end()
@@ -147,7 +147,7 @@ def _router(public_url: str | None, trusted_proxies: Collection[str]) -> Router:
 
 
 def _refusals(
-    output: _Output, path: str, *, is_public: bool
+    output: _Output, path: str | None, *, is_public: bool
 ) -> Callable[[web.Request, web.StreamResponse], Any]:
     """Make what tells of each request that is refused, and of the likeliest reason for the first 403."""
     hints = [
@@ -162,7 +162,7 @@ def _refusals(
         if status < 400 or status == 503 or output.is_behind:
             return
         text = response.text if isinstance(response, web.Response) else None
-        reason = f"there is nothing but {path}" if status == 404 else text or response.reason
+        reason = f"there is nothing but {path} (--path)" if status == 404 else text or response.reason
         hint = f": {hints.pop()}" if status == 403 and hints else ""
         line = one_line(f"conversations-async: refused with {status}: {reason}{hint}")
         await output.put(partial(typer.echo, line, err=True))

@@ -116,7 +116,7 @@ def emulator(
         bool,
         typer.Option(
             "--pre-webhooks-for-rest",
-            help="Ask pre-action webhooks about REST writes, too.",
+            help="Ask pre-action webhooks about REST writes, too; --webhook-url is for both then.",
         ),
     ] = False,
     drain: Annotated[
@@ -164,8 +164,8 @@ def listen(
     host: Annotated[str, typer.Option(metavar="HOST", help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(metavar="PORT", help="The port; 0 takes a free one.")] = 3000,
     path: Annotated[
-        str, typer.Option(metavar="PATH", help="The only path that is not answered with 404.")
-    ] = "/",
+        str | None, typer.Option(metavar="PATH", help="The only path that is not answered with 404.")
+    ] = None,
     public_url: Annotated[
         str | None, typer.Option(metavar="URL", help="What the API calls, where that is a proxy or a tunnel.")
     ] = None,

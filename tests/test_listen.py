@@ -277,7 +277,7 @@ async def test_refused_requests(capsys: pytest.CaptureFixture[str]) -> None:
         "400: no X-Twilio-Signature header",
         f"403: wrong signature: {HINT}",
         "403: wrong signature",
-        "404: there is nothing but /",
+        "404: there is nothing but / (--path)",
         "405: a webhook is sent with GET or POST",
         "400: EventType: missing or empty",
     ]

@@ -325,7 +325,9 @@ async def test_the_answer_is_given_in_time(work: Any) -> None:
         assert await place.ask(within=4) == said
         assert now() == moment(began + 4)
         note = "in calls, a handler of onMessageAdd"
-        place.one_error(TimeoutError, "there was no answer in time", note)
+        place.one_error(
+            TimeoutError, "there was no answer in time (answer_within): the fallback counts", note
+        )
         await asyncio.sleep(100)
         assert last == []  # not even when the stubborn one has ended
         assert len(asyncio.all_tasks()) == 1
@@ -470,7 +472,7 @@ async def test_the_log(caplog: pytest.LogCaptureFixture, *, is_told: bool) -> No
         return
     (record,) = caplog.records
     assert (record.name, record.levelno) == ("conversations_async.webhooks", logging.ERROR)
-    assert record.getMessage() == "webhook onMessageAdd failed"
+    assert record.getMessage() == f"webhook onMessageAdd {CONVERSATION} failed"
     assert "raise answer\nValueError: no\nin says" in caplog.text
 
 
@@ -487,7 +489,7 @@ async def test_a_report_that_fails(caplog: pytest.LogCaptureFixture) -> None:
     assert await place.ask() == Accept()
     assert [record.getMessage() for record in caplog.records] == [
         "on_error failed",
-        "webhook onMessageAdd failed",
+        f"webhook onMessageAdd {CONVERSATION} failed",
     ]
     assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [KeyError, ValueError]
     assert len(seen) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar, runtime_checkable
@@ -452,7 +453,6 @@ def test_a_condition_on_what_only_some_have() -> None:
     [
         (None, None),
         ("alice", {"alice"}),
-        ("", {""}),
         (["alice", "bob"], {"alice", "bob"}),
         ({"alice"}, {"alice"}),
         (("a", "a"), {"a"}),
@@ -461,6 +461,25 @@ def test_a_condition_on_what_only_some_have() -> None:
 def test_names(value: Any, read: Any) -> None:
     """A condition is one text, or any collection of them; a text is never taken for its letters."""
     assert names("author", value) == read
+
+
+@pytest.mark.parametrize("value", ["", ["MB1", ""], ["alice"], ["MB1", "alice"]])
+def test_names_that_nobody_has(value: Any) -> None:
+    """A name that is empty, or a SID that is none, would let nothing pass, and is refused."""
+    with pytest.raises(ValueError, match=re.escape("each participant must be a SID (MB…): nobody else's")):
+        names("participant", value, begins="MB")
+    if "" in value:
+        with pytest.raises(ValueError, match="each author must be not empty: "):
+            names("author", value)
+
+
+def test_a_condition_that_is_awaited() -> None:
+    """A condition that only promises to say something would always pass, and is an error instead."""
+    said: asyncio.Future[bool] = asyncio.Future(loop=asyncio.new_event_loop())
+    said.get_loop().close()
+    wanted = Filter(author=None, participant=None, when=lambda event: said)
+    with pytest.raises(TypeError, match="what when gives is to be awaited"):
+        wanted.passes(MessageAdd(conversation_sid="CH1"))
 
 
 @pytest.mark.parametrize("value", [5, b"alice", [], (), ["alice", 5], [None], iter(["alice"]), {}], ids=repr)

@@ -38,7 +38,7 @@ class Engine:
     limits: Limits
     #: Whether pre-action hooks are asked about what the REST API does, too.
     asks_for_rest: bool
-    #: Where the account's post-action webhooks go from the start.
+    #: Where the account's post-action webhooks go from the start, and its pre-action ones if REST asks them.
     webhook_url: str | None
     #: What is there from the start, beside the default service.
     seed: Seed | None = None
@@ -243,6 +243,8 @@ class Engine:
         """Make the account and its default service."""
         dates = {"created": act.now, "updated": act.now}
         hooks = {"post_webhook_url": self.webhook_url, "webhook_method": "POST"}
+        if self.asks_for_rest:
+            hooks["pre_webhook_url"] = self.webhook_url
         self.store.insert("accounts", {"sid": new_sid("AC"), **dates, **(hooks if self.webhook_url else {})})
         service = make(SERVICES, act, {}, {"FriendlyName": ["Default Conversations Service"]})
         self.store.update("services", service.get("id"), {"is_default": 1})

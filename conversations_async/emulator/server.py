@@ -72,7 +72,8 @@ class Emulator:
         webhook_hosts: Patterns of the hosts that webhooks may call besides this machine's own addresses and
             the host of ``webhook_url``. All others they do not: a URL of production in a test's data is data.
         pre_webhooks_for_rest: Whether pre-action webhooks are asked about what the REST API does with
-            webhooks enabled, too. By default they are asked about inbound messages and chat users only.
+            webhooks enabled, too. By default they are asked about inbound messages and chat users only. Then
+            ``webhook_url`` is where they go, as well.
         drain: How long the end waits for the webhooks that are left, in seconds. Then they are dropped.
         fault_seed: Begins the random numbers of the faults.
         clock: Tells the time, in milliseconds since 1970, on which ``advance`` builds.

@@ -9,19 +9,19 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextvars import copy_context
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from attrs import define, field, frozen
 
 from .events import Event
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Hashable
+    from collections.abc import Awaitable, Callable, Coroutine, Hashable
 
 log = logging.getLogger("conversations_async.webhooks")
 
-#: What ends the loop, or the task with it; whatever else is raised is about one event.
-_ENDS: Final = (GeneratorExit, KeyboardInterrupt, SystemExit)
+#: What ends the program.
+_ENDS: Final = (KeyboardInterrupt, SystemExit)
 #: Seconds in which a handler that is cancelled at the end has to have ended.
 _GRACE: Final = 1.0
 
@@ -71,7 +71,7 @@ class Background:
 
     def __init__(
         self,
-        handle: Callable[[Event, str | None], Awaitable[None]],
+        handle: Callable[[Event, str | None], Coroutine[Any, Any, None]],
         *,
         concurrency: int,
         queue_size: int,
@@ -84,7 +84,7 @@ class Background:
         self._lanes: dict[Hashable, Lane] = {}
         self._context = copy_context()
         self._is_open = True
-        self._is_over = False
+        self._handling: set[asyncio.Task[None]] = set()
 
     async def offer(self, event: Event, token: str | None = None, *, until: float) -> bool:
         """Take an event, or say that there is no room for it until a time of the loop."""
@@ -100,12 +100,13 @@ class Background:
             self._room.release()
             return False
         key = _key(event)
-        lane = self._lanes.setdefault(key, Lane())
-        lane.waiting.append(Waiting(event, asyncio.get_running_loop().time(), token))
-        lane.arrival.set()
-        if lane.task is None:
-            # not in the context of the request: a lane lives longer than that
-            lane.task = asyncio.create_task(self._work(key, lane), context=self._context.copy())
+        one = Waiting(event, asyncio.get_running_loop().time(), token)
+        if (lane := self._lanes.get(key)) is None:
+            lane = self._lanes[key] = Lane([one])
+            lane.task = asyncio.create_task(self._work(key, lane))
+        else:
+            lane.waiting.append(one)
+            lane.arrival.set()
         return True
 
     async def settled(self) -> None:
@@ -131,34 +132,53 @@ class Background:
         self._is_open = False
         # of those who wait for room, one is let in, is refused, and so lets in the next
         self._room.release()
-        tasks = self._tasks
+        lanes = self._tasks
         try:
-            if tasks:
-                await asyncio.wait(tasks, timeout=within)
+            if lanes:
+                await asyncio.wait(lanes, timeout=within)
         finally:
-            self._is_over = True
+            tasks = [*lanes, *self._handling]
             for task in tasks:
                 task.cancel()
             if tasks:
                 await asyncio.wait(tasks, timeout=_GRACE)
 
     async def _work(self, key: Hashable, lane: Lane) -> None:
-        # a handler may have got over being cancelled
-        while lane.waiting and not self._is_over:
-            one = lane.waiting[0]
+        while lane.waiting:
             try:
                 one = await self._sequence(lane)
-                async with self._turns:
-                    await self._handle(one.event, one.token)
-            except BaseException as error:
-                # without a request to cancel this, it was something that a handler waited for
-                if isinstance(error, _ENDS) or is_cancelled():
-                    raise
-                log.exception("webhook %s failed", one.event.event_type)
-            lane.waiting.remove(one)
-            if one.arrived:
-                self._room.release()
+            except Exception:
+                log.exception("the order of webhooks is lost")
+                one = lane.waiting[0]
+            async with self._turns:
+                await self._finish(one, lane)
         del self._lanes[key]
+
+    async def _finish(self, one: Waiting, lane: Lane) -> None:
+        """Handle an event in a task and a context of its own, which its handlers may do to what they like."""
+        work = self._handle(one.event, one.token)
+        task = asyncio.create_task(work, context=self._context.copy())
+        self._handling.add(task)
+        task.add_done_callback(self._handling.discard)
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError:
+            if task.done() and not task.cancelled() and task.exception() is None:
+                self._remove(one, lane)  # both ended at the same moment
+            raise
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, _ENDS):
+            raise asyncio.CancelledError  # nothing more is to begin
+        self._remove(one, lane)
+        if task.cancelled():
+            log.error("webhook %s failed: a handler cancelled itself", one.event.event_type)
+        elif error is not None:
+            log.error("webhook %s failed", one.event.event_type, exc_info=error)
+
+    def _remove(self, one: Waiting, lane: Lane) -> None:
+        lane.waiting.remove(one)
+        if one.arrived:
+            self._room.release()
 
 
 def _key(event: Event) -> Hashable:

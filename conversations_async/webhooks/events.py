@@ -56,9 +56,10 @@ class StateReason(OpenEnum):
 class Event:
     """What any event tells."""
 
-    #: What ``natural_key`` is made of: the fields that it cannot do without, and what a change is told by.
+    #: What ``natural_key`` is made of, none of which may be None.
     _key: ClassVar[tuple[str, ...]] = ()
-    _key_too: ClassVar[tuple[str, ...]] = ()
+    #: Whether it may happen again to the same, so that all that is told tells it apart.
+    _is_change: ClassVar[bool] = False
 
     #: The name on the wire, such as ``onMessageAdded``.
     event_type: str
@@ -77,18 +78,19 @@ class Event:
     def natural_key(self) -> str | None:
         """Tells what happened from all else that did, and is the same whenever that is told again.
 
-        Of what was added or removed it has the SID; of what was changed the SID, when, and a hash of what it
-        is now. It is up to some 150 characters long, and the same in every process.
+        Of what was added or removed it has the SID; of what was changed the SID, when, and a hash of all that
+        is told. It is up to some 150 characters long, and the same in every process.
 
         None where the time of a change is not told, for what is yet to happen, and for an unknown event.
         """
         if not self._key or any(getattr(self, name) is None for name in self._key):
             return None
-        key = [self.event_type, *(str(getattr(self, name)) for name in self._key)]
-        if self._key_too:
-            told = repr([getattr(self, name) for name in self._key_too])
-            key.append(blake2b(told.encode(errors="surrogatepass"), digest_size=12).hexdigest())
-        return " ".join(key)
+        key = " ".join([self.event_type, *(str(getattr(self, name)) for name in self._key)])
+        if not self._is_change:
+            return key
+        # not in the key itself, which may be kept elsewhere
+        told = repr(evolve(self, source=None, client_identity=None, retry_count=None, extra={}))
+        return f"{key} {blake2b(told.encode(errors='surrogatepass'), digest_size=12).hexdigest()}"
 
 
 @frozen(kw_only=True)
@@ -188,7 +190,7 @@ class ConversationUpdated(_OneConversation, PostActionEvent):
     """A conversation was changed."""
 
     _key = ("conversation_sid", "date_updated")
-    _key_too = ("friendly_name", "unique_name", "attributes", "state")
+    _is_change = True
 
     event_type: str = "onConversationUpdated"
 
@@ -311,7 +313,7 @@ class MessageUpdated(_OldMessage, PostActionEvent):
     """A message was edited."""
 
     _key = ("message_sid", "date_updated")
-    _key_too = ("body", "author", "attributes", "media")
+    _is_change = True
 
     event_type: str = "onMessageUpdated"
 
@@ -321,7 +323,7 @@ class DeliveryUpdated(PostActionEvent):
     """A message got further, or failed, at one participant."""
 
     _key = ("delivery_receipt_sid", "status")
-    _key_too = ("date_updated",)
+    _is_change = True
 
     event_type: str = "onDeliveryUpdated"
     conversation_sid: str
@@ -411,7 +413,7 @@ class ParticipantUpdated(_OldParticipant, PostActionEvent):
     """A participant was changed, or has read on."""
 
     _key = ("participant_sid", "date_updated")
-    _key_too = ("role_sid", "attributes", "last_read_message_index")
+    _is_change = True
 
     event_type: str = "onParticipantUpdated"
     #: The index of the last message that the participant has read.
@@ -455,7 +457,7 @@ class UserUpdated(_AnyUser, PostActionEvent):
     """A user was changed, came, or went."""
 
     _key = ("user_sid", "date_updated")
-    _key_too = ("role_sid", "attributes", "friendly_name", "is_online", "is_notifiable")
+    _is_change = True
 
     event_type: str = "onUserUpdated"
     date_created: AwareDatetime | None = None

@@ -75,7 +75,8 @@ class Handlers:
                 task.result()  # raises what no handler should, such as SystemExit
             else:
                 question.take(self.fallback)
-                self._failed(TimeoutError("there was no answer in time"), question.at, event)
+                late = TimeoutError("there was no answer in time (answer_within): the fallback counts")
+                self._failed(late, question.at, event)
             # a handler that does not mind being cancelled keeps nobody waiting
             return question.answer
         finally:
@@ -83,11 +84,17 @@ class Handlers:
 
     async def settle(self, *, within: float) -> None:
         """Wait for those that are asked, and cancel them after some seconds."""
-        if self._asked:
-            await asyncio.wait(self._asked, timeout=within)
-        for task in tuple(self._asked):
-            task.cancel()
-        await asyncio.sleep(0)  # so that they hear of it
+        try:
+            if self._asked:
+                await asyncio.wait(self._asked, timeout=within)
+        finally:
+            for task in tuple(self._asked):
+                task.cancel()
+            await asyncio.sleep(0)  # so that they hear of it
+
+    def has(self, event: Event) -> bool:
+        """Say whether there is a handler for events of this kind."""
+        return any(isinstance(event, handler.events) for handler in self.handlers)
 
     async def handle(self, event: Event, client: ConversationsClient | None, *, within: float | None) -> None:
         """Let the handlers deal with what has happened, each for some seconds at most."""
@@ -108,7 +115,7 @@ class Handlers:
                 log.exception("on_error failed")
             else:
                 return
-        log.error("webhook %s failed", event.event_type, exc_info=error)
+        log.error("webhook %s failed", _named(event), exc_info=error)
 
     def _failed(self, error: Exception, name: str, event: Event) -> None:
         with suppress(Exception):  # an error may refuse notes, as one that is frozen does
@@ -175,6 +182,12 @@ class Handlers:
         if answer is not None and (takes or isinstance(answer, ANSWERS)):
             raise TypeError(f"{event.event_type} does not take the answer {type(answer).__name__}")
         return None
+
+
+def _named(event: Event) -> str:
+    """Name an event by what it is, and the SIDs of what it is about."""
+    sids = (getattr(event, name, None) for name in ("conversation_sid", "message_sid", "user_sid"))
+    return " ".join([event.event_type, *filter(None, sids)])
 
 
 def _around(middleware: Middleware, call: Next) -> Next:

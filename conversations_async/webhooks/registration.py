@@ -57,7 +57,10 @@ class Filter:
         for attribute, wanted in ("author", self.author), ("participant_sid", self.participant):
             if wanted is not None and getattr(event, attribute) not in wanted:
                 return False
-        return self.when is None or bool(self.when(event))
+        said = self.when is None or self.when(event)
+        if inspect.isawaitable(said):
+            raise TypeError("what when gives is to be awaited: it must say so at once, by True or False")
+        return bool(said)
 
 
 @frozen(kw_only=True, eq=False)
@@ -97,17 +100,20 @@ def is_async(function: object) -> bool:
     )
 
 
-def names(argument: str, value: str | Collection[str] | None) -> frozenset[str] | None:
+def names(argument: str, value: str | Collection[str] | None, *, begins: str = "") -> frozenset[str] | None:
     """Read a filter that is one text or several.
 
     Raises:
-        ValueError: It is neither, or there is none in it.
+        ValueError: It is neither, or there is none in it, or a text is empty or does not begin as it must.
     """
     if value is None:
         return None
     several = (value,) if isinstance(value, str) else value
     if not isinstance(several, Collection) or not several or not all(isinstance(one, str) for one in several):
         raise ValueError(f"{argument} must be a string or a list of at least one")
+    if not all(one and one.startswith(begins) for one in several):
+        kind = f"a SID ({begins}…)" if begins else "not empty"
+        raise ValueError(f"each {argument} must be {kind}: nobody else's events would pass")
     return frozenset(several)
 
 

@@ -16,7 +16,7 @@ from attrs import frozen
 
 from .._checks import check_seconds, check_whole
 from ..repository import Order
-from .background import Lane, Waiting
+from .background import Lane, Waiting, is_cancelled
 from .events import MessageAdded
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ _CONVERSATIONS: Final = 10_000
 _PAGE_SIZE: Final = 100
 #: How many gaps are read at a time: after a start, every conversation may have one.
 _READS: Final = 10
+#: Seconds in which a gap is read, or given up.
+_READ_WITHIN: Final = 10.0
 _SECOND: Final = timedelta(seconds=1)
 
 
@@ -43,7 +45,8 @@ class Repair:
     Whatever was written and did not arrive counts as missing: also what was written without
     ``webhook_enabled``, such as the answers of a bot. It is waited for, read and handled like the rest, so
     handlers should look at its author. What was written before the router began counts as handled by another
-    process; for that, the clock of this machine must be in step with the API's.
+    process; for that, the clock of this machine must be in step with the API's. So does what was imported
+    with an earlier date.
 
     Args:
         wait: Seconds for which a message waits for an earlier one that has not arrived, before that is read.
@@ -128,7 +131,11 @@ class ByIndex:
         found: list[MessageAdded] = []
         read = 0
         try:
-            async with self._reads, aclosing(aiter(self._newest_first(event))) as messages:
+            async with (
+                asyncio.timeout(_READ_WITHIN),
+                self._reads,
+                aclosing(aiter(self._newest_first(event))) as messages,
+            ):
                 async for message in messages:
                     read += 1
                     one = MessageAdded.of(message)
@@ -150,6 +157,12 @@ class ByIndex:
                         )
         except Exception as error:  # noqa: BLE001  # whatever it is, what comes after the gap is handled
             self._failed(error, event)
+        except asyncio.CancelledError as error:
+            if is_cancelled():
+                raise
+            failed = RuntimeError("what the client waited for was cancelled")
+            failed.__cause__ = error
+            self._failed(failed, event)
         return found
 
     def _newest_first(self, event: MessageAdded) -> Stream[Message]:

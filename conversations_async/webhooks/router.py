@@ -16,7 +16,7 @@ from .._checks import check_seconds, check_whole
 from .._sealing import Sealed, sealed
 from ..client import ConversationsClient
 from .answers import Accept, Answer, ConversationAnswer, MessageAnswer, Reject, Verdict, replaced
-from .background import Background, first_come
+from .background import Background, first_come, is_cancelled
 from .deduplication import Deduplicator, MemoryDeduplicator
 from .events import (
     ConversationAdd,
@@ -52,6 +52,8 @@ A = TypeVar("A")
 _PATIENCE: Final = 5.0
 #: More than the API's largest: 32 KB of text and some of attributes, each byte as three characters.
 _MAX_BODY_SIZE: Final = 1 << 18
+#: How long a deduplicator is waited for, in seconds.
+_CLAIM_WITHIN: Final = 1.0
 #: The API sends a UUID. What is longer is none, and not kept.
 _LONGEST_TOKEN: Final = 100
 
@@ -247,7 +249,9 @@ class Router(Sealed):
         if not (when is None or _is_function(when)):
             raise ValueError("when must be a function of an event, and not async")
         wanted = Filter(
-            author=names("author", author), participant=names("participant", participant), when=when
+            author=names("author", author),
+            participant=names("participant", participant, begins="MB"),
+            when=when,
         )
 
         @sealed
@@ -325,13 +329,13 @@ class Router(Sealed):
     async def _end(self, running: _Running) -> None:
         running.is_ending = True
         try:
-            await asyncio.gather(
-                running.background.drain(within=self._drain), self._handlers.settle(within=self._drain)
-            )
+            async with asyncio.TaskGroup() as ending:
+                ending.create_task(running.background.drain(within=self._drain))
+                ending.create_task(self._handlers.settle(within=self._drain))
         finally:
             self._running = None
             if dropped := running.background.left:
-                log.warning("%d events were dropped, as the router has ended", len(dropped))
+                log.warning("events dropped, as the router has ended: %d", len(dropped))
 
     async def settled(self, *, within: float = 10.0) -> None:
         """Wait until all that was acknowledged has been handled; for tests.
@@ -341,9 +345,14 @@ class Router(Sealed):
             ValueError: ``within`` is no number of seconds.
         """
         check_seconds("within", within)
-        if self._running is not None:
+        if (running := self._running) is None:
+            return
+        try:
             async with asyncio.timeout(within):
-                await self._running.background.settled()
+                await running.background.settled()
+        except TimeoutError:
+            left = len(running.background.left)
+            raise TimeoutError(f"events that are still to be handled after {within:g} s: {left}") from None
 
     # --------------------------------------------------------------------------------------------- requests
 
@@ -360,19 +369,18 @@ class Router(Sealed):
             )
             return refusal.reply()
         running = self._running
-        if running is None:
-            log.error("a webhook found that the router does not run; enter it: async with router")
+        if running is None or running.is_ending:
+            if running is None:
+                log.error("a webhook found that the router does not run; enter it: async with router")
+            if isinstance(event, PreActionEvent):
+                return _to_reply(self._handlers.fallback if self._handlers.has(event) else Accept())
+            return _later(event, "the router is not running")
         if isinstance(event, PreActionEvent):
-            if running is None or running.is_ending:
-                return _to_reply(self._handlers.fallback)
             left = until - asyncio.get_running_loop().time()
             return _to_reply(await self._handlers.ask(event, running.client, within=left))
-        if running is not None and await running.background.offer(event, token, until=until):
+        if await running.background.offer(event, token, until=until):
             return Reply(status=200)
-        if running is not None:
-            why = "the router is about to end" if running.is_ending else "too much is waiting"
-            log.warning("webhook %s was refused with 503: %s", event.event_type, why)
-        return Reply(status=503, headers={"Retry-After": "1"})
+        return _later(event, "the router is not running" if running.is_ending else "too much is waiting")
 
     async def dispatch(self, event: Event) -> Answer:
         """Give an event to its handlers, wait for them, and give their answer; for tests of handlers.
@@ -433,19 +441,30 @@ class Router(Sealed):
         otherwise, one request sent again and again with other tokens would crowd out all other keys.
         """
         keys = [event.natural_key, f"token {token}" if token and len(token) <= _LONGEST_TOKEN else None]
-        for key in filter(None, keys):
-            try:
-                async with asyncio.timeout(self._handle_within):
+        try:
+            async with asyncio.timeout(_CLAIM_WITHIN):
+                for key in filter(None, keys):
                     if not await self._deduplicator.claim(key):
                         return False
-            except Exception as error:  # noqa: BLE001  # whatever stands behind it
-                self._handlers.report(error, event)
+        except Exception as error:  # noqa: BLE001  # whatever stands behind it
+            self._handlers.report(error, event)
+        except asyncio.CancelledError as error:
+            if is_cancelled():
+                raise
+            failed = RuntimeError("what the deduplicator waited for was cancelled")
+            failed.__cause__ = error
+            self._handlers.report(failed, event)
         return True
 
 
 def _is_function(value: object) -> bool:
     """Say whether something can be called and does what it should at once, with nobody to await it."""
     return callable(value) and not is_async(value)
+
+
+def _later(event: Event, reason: str) -> Reply:
+    log.warning("webhook %s was refused with 503: %s", event.event_type, reason)
+    return Reply(status=503, headers={"Retry-After": "1"})
 
 
 def _to_reply(answer: Answer) -> Reply:

@@ -47,7 +47,7 @@ class SignatureValidator(Sealed):
 
     def __init__(self, *auth_tokens: str) -> None:
         if not auth_tokens:
-            raise ValueError("auth_tokens must be at least one")
+            raise ValueError("auth_tokens must be at least one: the account's; an API key signs nothing")
         self._keys = tuple(_key("auth_tokens", token) for token in auth_tokens)
 
     def is_valid(
