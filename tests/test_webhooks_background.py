@@ -399,6 +399,33 @@ def test_an_interrupt(kind: type[BaseException], caplog: pytest.LogCaptureFixtur
     assert not caplog.records
 
 
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])
+def test_a_loop_that_goes_on_after_an_interrupt(kind: type[BaseException]) -> None:
+    """What was interrupted is given back with the rest, and nothing more is begun."""
+    begun: list[object] = []
+
+    async def handle(event: Event, _: str | None) -> None:
+        begun.append(event)
+        raise kind
+
+    async def check() -> Background:
+        background = Background(handle, concurrency=1, queue_size=2, sequence=first_come)
+        for number in range(2):
+            await offer(background, said(1, number), until=now())
+        return background
+
+    loop = asyncio.new_event_loop()
+    try:
+        background = loop.run_until_complete(check())
+        with pytest.raises(kind):
+            loop.run_until_complete(asyncio.sleep(1))
+        loop.run_until_complete(asyncio.sleep(0.01))
+    finally:
+        loop.close()
+    assert begun == [said(1, 0)]
+    assert background.left == [said(1, 0), said(1, 1)]
+
+
 def test_a_loop_that_was_left(caplog: pytest.LogCaptureFixture) -> None:
     """What is thrown away in the middle begins nothing more, and says nothing."""
 

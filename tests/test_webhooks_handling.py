@@ -454,6 +454,7 @@ async def test_the_end_of_what_is_asked() -> None:
     assert await asked == Reject(451)
     assert now() == moment(3.5)
     assert len(asyncio.all_tasks()) == 1
+    assert not place.handlers._asked  # what has ended is not kept
 
 
 # -------------------------------------------------------------------------------------------------- reporting

@@ -516,3 +516,10 @@ async def test_a_form_is_no_query(where: str) -> None:
     told = get(target, signed=f"http://inner:8080{target}")
     refused = await refusal(told, public_url=None)
     assert (refused.status, refused.reason) == (403, "the target is no URL")
+
+
+@pytest.mark.parametrize("char", [*'"<>\\^`{|}', "\x7f", "\xe4", "\udce4"])
+async def test_what_no_url_holds(char: str) -> None:
+    """A GET whose target has a character that is in no URL is refused, whatever its signature."""
+    told = get(f"/hooks?EventType=a&a={char}", signed="http://inner:8080/hooks")
+    assert (await refusal(told, public_url=None)).reason == "the target is no URL"

@@ -647,6 +647,34 @@ def test_reading_fails(error: Exception, place: int) -> None:
     scene(check)
 
 
+def test_reading_is_cut_off() -> None:
+    """Where something else than the reading is cancelled, that is reported, and what follows is handled."""
+
+    async def check() -> None:
+        cut: Any = asyncio.CancelledError()
+        bot = Bot(written(*range(5), breaks=(0, cut)))
+        await bot.tell(said(3), said(4))
+        await bot.end()
+        assert bot.indexes() == [3, 4]
+        assert [str(error) for error, _ in bot.failures] == ["what it waited for was cancelled"]
+
+    scene(check)
+
+
+def test_reading_takes_too_long() -> None:
+    """A gap that cannot be read in ten seconds is given up, which is reported."""
+
+    async def check() -> None:
+        bot = Bot(API(latency=100))
+        await bot.tell(*(said(1, place=place) for place in range(25)))
+        await bot.end()
+        assert len(bot.done) == 25
+        assert now() == moment(10)
+        assert {type(error) for error, _ in bot.failures} == {TimeoutError}
+
+    scene(check)
+
+
 @pytest.mark.parametrize("within", [0.25, WAIT + 0.5])
 def test_the_end_while_a_message_is_missing(within: float) -> None:
     """Who waits for a message, or reads, ends with the rest."""

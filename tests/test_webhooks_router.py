@@ -730,6 +730,47 @@ async def test_a_deduplicator_that_fails(hangs: bool) -> None:
     assert len(seen) == 2
 
 
+class Cut:
+    """A deduplicator whose connections are cancelled."""
+
+    async def claim(self, key: str) -> bool:
+        """Be cancelled by somebody else."""
+        raise asyncio.CancelledError
+
+
+async def test_a_deduplicator_that_is_cut_off() -> None:
+    """Where something else is cancelled, which is reported, the event is handled."""
+    errors: list[Exception] = []
+    router = router_of(deduplicator=Cut(), on_error=lambda error, _: errors.append(error))
+    seen = seen_by(router)
+    async with router:
+        assert reply_of(await router.receive(request())) == TAKEN
+    assert len(seen) == 1
+    assert [str(error) for error in errors] == ["what it waited for was cancelled"]
+
+
+@jumping
+async def test_the_end_while_a_deduplicator_hangs(caplog: pytest.LogCaptureFixture) -> None:
+    """What nobody has begun to handle is dropped."""
+    router = router_of(deduplicator=Broken(hangs=True), drain=0.5)
+    seen = seen_by(router)
+    async with router:
+        await router.receive(request())
+    assert (seen, now()) == ([], moment(0.5))
+    assert lines(caplog, logging.INFO) == [(logging.WARNING, "events dropped, as the router has ended: 1")]
+
+
+async def test_a_token_is_no_key() -> None:
+    """A token, which is not signed, cannot be taken for what happened."""
+    router = router_of()
+    seen = seen_by(router)
+    key = MessageAdded(conversation_sid="CH1", message_sid="IM2").natural_key
+    async with router:
+        await router.receive(request(token=key, MessageSid="IM1"))
+        await router.receive(request(MessageSid="IM2"))
+    assert len(seen) == 2
+
+
 @jumping
 async def test_settled() -> None:
     """It waits until all that was acknowledged is handled, but not for ever, nor for a router that rests."""

@@ -187,9 +187,3 @@ def _key(event: Event) -> Hashable:
         if sid := getattr(event, name, None) or event.extra.get(name.title().replace("_", "")):
             return sid
     return object()
-
-
-def is_cancelled() -> bool:
-    """Say whether somebody wants the running task to end, other than a time-out of its own."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0

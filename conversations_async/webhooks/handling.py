@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from attrs import define, field, frozen
 
+from ._cancelling import failure, is_cancelled
 from .answers import Accept, Answer, Modify, ModifyConversation, Reject, allowed, changed, merged
-from .background import is_cancelled
 from .events import Event, PreActionEvent
 from .registration import ANSWERS, Handler, Middleware, Next
 
@@ -145,21 +145,16 @@ class Handlers:
     ) -> Answer | None:
         answer: Answer | None = None
         error: Exception | None = None
-        cause: BaseException | None = None
         limit = asyncio.timeout(within)
         try:
             async with limit:
                 answer = await self._call(handler, event, client)
-        except Exception as raised:  # noqa: BLE001  # a handler may raise anything, and is not ours
-            error = cause = raised
-        except asyncio.CancelledError as raised:
-            if not is_cancelled():
-                error, cause = RuntimeError("what it waited for was cancelled"), raised
+        except (Exception, asyncio.CancelledError) as raised:  # noqa: BLE001  # a handler may raise anything
+            error = failure(raised)
         if limit.expired():
-            error = TimeoutError(f"it took longer than {within:g} s")
+            late = TimeoutError(f"it took longer than {within:g} s")
+            late.__cause__, error = error, late
         if error is not None:
-            if error is not cause:
-                error.__cause__ = cause
             self._failed(error, handler.name, event)
         if is_cancelled():
             # the handler may have kept that to itself; whoever comes after it is not to be called

@@ -30,7 +30,7 @@ _URL: Final = re.compile(r"(https?://[!-~]+?)(/[!-~]*)?", re.IGNORECASE)
 _ORIGIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?]*")
 
 #: What no URL holds. A POST is signed by its URL and its form, with nothing between; who knows its signature
-#: could have the same text as the URL of a GET, which has the braces of the attributes.
+#: could send the same text as the URL of a GET, and would send the braces of the form's attributes with it.
 _NO_URL: Final = re.compile(r'[^!-~]|["<>\\^`{|}]')
 
 _PORTS: Final = {"http": "80", "https": "443"}

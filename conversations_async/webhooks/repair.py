@@ -16,7 +16,8 @@ from attrs import frozen
 
 from .._checks import check_seconds, check_whole
 from ..repository import Order
-from .background import Lane, Waiting, is_cancelled
+from ._cancelling import failure
+from .background import Lane, Waiting
 from .events import MessageAdded
 
 if TYPE_CHECKING:
@@ -155,14 +156,8 @@ class ByIndex:
                             event.conversation_sid,
                             read,
                         )
-        except Exception as error:  # noqa: BLE001  # whatever it is, what comes after the gap is handled
-            self._failed(error, event)
-        except asyncio.CancelledError as error:
-            if is_cancelled():
-                raise
-            failed = RuntimeError("what the client waited for was cancelled")
-            failed.__cause__ = error
-            self._failed(failed, event)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  # what comes after it is handled
+            self._failed(failure(error), event)
         return found
 
     def _newest_first(self, event: MessageAdded) -> Stream[Message]:

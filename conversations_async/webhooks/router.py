@@ -15,8 +15,9 @@ from attrs import define
 from .._checks import check_seconds, check_whole
 from .._sealing import Sealed, sealed
 from ..client import ConversationsClient
+from ._cancelling import failure
 from .answers import Accept, Answer, ConversationAnswer, MessageAnswer, Reject, Verdict, replaced
-from .background import Background, first_come, is_cancelled
+from .background import Background, first_come
 from .deduplication import Deduplicator, MemoryDeduplicator
 from .events import (
     ConversationAdd,
@@ -95,7 +96,8 @@ class Router(Sealed):
         web.run_app(router.aiohttp_app("/webhooks"))
 
     Whoever serves it in another way enters it for the time that it runs: ``async with router: …``. What is
-    called before or after that is answered with 503, and so is what comes while it ends.
+    called before that, while it ends or later is answered with 503 or, where it is asked what is about to happen,
+    by the ``fallback``.
 
     **What is about to happen** (``PreActionEvent``) waits for its handlers, one after the other: each sees
     what those before it replaced, and the first ``Reject`` ends it. The API repeats requests, so that a
@@ -113,19 +115,21 @@ class Router(Sealed):
             started, and closed after the last handler.
         public_url: The address that the API calls, as it is configured there. Needed where a proxy changes
             it: the address is signed. Without a path, only scheme and host are taken from it.
-        trusted_proxies: Addresses or networks (``10.0.0.0/8``) of proxies whose ``Forwarded`` and
-            ``X-Forwarded-…`` headers say what was called. Without, nobody's do.
+        trusted_proxies: Addresses or networks (``10.0.0.0/8``) of proxies whose ``X-Forwarded-…``
+            headers say what was called. Without, nobody's do.
         answer_within: Seconds in which a request is answered: below the 5 s that the API waits.
         fallback: The answer to what is about to happen where a handler raised, or all together took longer
-            than ``answer_within``. What others had replaced until then is replaced.
+            than ``answer_within``, or there is one and the router is not running. What others had replaced
+            until then is replaced.
         handle_within: Seconds that one handler of what has happened may take; then it is cancelled, and that
             reported. None sets no bound: one that hangs holds up its conversation until the end.
         concurrency: How many events are handled at a time.
-        queue_size: How many may wait or be handled. Requests beyond that wait for ``answer_within``, and are
+        queue_size: How many may wait or be handled, besides what ``repair`` reads. Requests beyond that wait for ``answer_within``, and are
             then answered with 503, which the API repeats only where its URL says so (``#rc=3&rp=5xx``).
-        drain: Seconds for which the end waits for what is left. Then handlers are cancelled, and a warning
-            says how many events were dropped.
-        deduplicator: What remembers the events that were taken; by default a ``MemoryDeduplicator``.
+        drain: Seconds for which the end waits for what is left. Then handlers are cancelled, which may take
+            them another second, and a warning says how many events were dropped.
+        deduplicator: What remembers the events whose turn has come, and is asked for a second at most; by
+            default a ``MemoryDeduplicator``.
         repair: Whether, and how, missing messages are read and handled as ``MessageAdded``, in the order of
             their indexes.
         max_body_size: The largest body of a request that is read, in bytes.
@@ -446,14 +450,8 @@ class Router(Sealed):
                 for key in filter(None, keys):
                     if not await self._deduplicator.claim(key):
                         return False
-        except Exception as error:  # noqa: BLE001  # whatever stands behind it
-            self._handlers.report(error, event)
-        except asyncio.CancelledError as error:
-            if is_cancelled():
-                raise
-            failed = RuntimeError("what the deduplicator waited for was cancelled")
-            failed.__cause__ = error
-            self._handlers.report(failed, event)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  # whatever stands behind it
+            self._handlers.report(failure(error), event)
         return True
 
 
