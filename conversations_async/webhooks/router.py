@@ -95,9 +95,8 @@ class Router(Sealed):
 
         web.run_app(router.aiohttp_app("/webhooks"))
 
-    Whoever serves it in another way enters it for the time that it runs: ``async with router: …``. What is
-    called before that, while it ends or later is answered with 503 or, where it is asked what is about to happen,
-    by the ``fallback``.
+    Whoever serves it in another way enters it for the time that it runs: ``async with router: …``. At any
+    other time, what has happened is answered with 503, and what is about to happen with the ``fallback``.
 
     **What is about to happen** (``PreActionEvent``) waits for its handlers, one after the other: each sees
     what those before it replaced, and the first ``Reject`` ends it. The API repeats requests, so that a
@@ -124,8 +123,9 @@ class Router(Sealed):
         handle_within: Seconds that one handler of what has happened may take; then it is cancelled, and that
             reported. None sets no bound: one that hangs holds up its conversation until the end.
         concurrency: How many events are handled at a time.
-        queue_size: How many may wait or be handled, besides what ``repair`` reads. Requests beyond that wait for ``answer_within``, and are
-            then answered with 503, which the API repeats only where its URL says so (``#rc=3&rp=5xx``).
+        queue_size: How many may wait or be handled, besides what ``repair`` reads. Requests beyond that wait
+            for ``answer_within``, and are then answered with 503, which the API repeats only where its URL
+            says so (``#rc=3&rp=5xx``).
         drain: Seconds for which the end waits for what is left. Then handlers are cancelled, which may take
             them another second, and a warning says how many events were dropped.
         deduplicator: What remembers the events whose turn has come, and is asked for a second at most; by
