@@ -111,8 +111,8 @@ class Background:
 
     async def settled(self) -> None:
         """Wait until nothing waits or is handled."""
-        while self._lanes:
-            await asyncio.wait(self._tasks)
+        while tasks := self._tasks:
+            await asyncio.wait(tasks)
 
     @property
     def left(self) -> list[Event]:
@@ -121,7 +121,8 @@ class Background:
 
     @property
     def _tasks(self) -> list[asyncio.Task[None]]:
-        return [lane.task for lane in self._lanes.values() if lane.task is not None]
+        """The tasks of the lanes that have not ended."""
+        return [lane.task for lane in self._lanes.values() if lane.task and not lane.task.done()]
 
     async def drain(self, *, within: float) -> None:
         """Take nothing more, and handle what is left for some seconds.
