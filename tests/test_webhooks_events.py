@@ -44,8 +44,8 @@ from conversations_async.webhooks.events import (
     UnknownEvent,
     UserAdded,
     UserUpdated,
-    parse_event,
 )
+from conversations_async.webhooks.parsing import parse_event
 
 from .support import COPIES, deterministic, is_one_line
 

@@ -54,8 +54,8 @@ from .events import (
     UserAdded,
     UserUpdate,
     UserUpdated,
-    parse_event,
 )
+from .parsing import parse_event
 from .reception import Incoming, Reply
 from .registration import Middleware, Next
 from .repair import Repair

@@ -14,7 +14,7 @@ from multidict import MultiMapping
 
 from .._checks import check_whole
 from ..errors import DecodeError
-from .events import parse_event
+from .parsing import parse_event
 
 if TYPE_CHECKING:
     from .events import Event
