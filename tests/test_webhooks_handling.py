@@ -439,18 +439,18 @@ async def test_the_background_is_cancelled(work: Any) -> None:
 async def test_the_end_of_what_is_asked() -> None:
     """At the end, who is asked may answer for some seconds, and then is cancelled: the fallback answers."""
     place = Place(Reject(451))
-    await place.handlers.settle(within=5)
+    await place.handlers.drain(within=5)
     assert now() == 0
     place.calls(lambda: asyncio.sleep(2))
     asked = asyncio.create_task(place.ask())
     await asyncio.sleep(1)
-    await place.handlers.settle(within=5)
+    await place.handlers.drain(within=5)
     assert now() == moment(2)
     assert await asked == Accept()
     place.calls(forever)
     asked = asyncio.create_task(place.ask())
     await asyncio.sleep(1)
-    await place.handlers.settle(within=0.5)
+    await place.handlers.drain(within=0.5)
     assert await asked == Reject(451)
     assert now() == moment(3.5)
     assert len(asyncio.all_tasks()) == 1

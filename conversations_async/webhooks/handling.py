@@ -82,7 +82,7 @@ class Handlers:
         finally:
             task.cancel()
 
-    async def settle(self, *, within: float) -> None:
+    async def drain(self, *, within: float) -> None:
         """Wait for those that are asked, and cancel them after some seconds."""
         try:
             if self._asked:

@@ -335,7 +335,7 @@ class Router(Sealed):
         try:
             async with asyncio.TaskGroup() as ending:
                 ending.create_task(running.background.drain(within=self._drain))
-                ending.create_task(self._handlers.settle(within=self._drain))
+                ending.create_task(self._handlers.drain(within=self._drain))
         finally:
             self._running = None
             if dropped := running.background.left:
