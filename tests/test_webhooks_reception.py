@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
+from conversations_async.webhooks._params import multi_values
 from conversations_async.webhooks.events import Event, UnknownEvent
-from conversations_async.webhooks.reception import Chunks, Incoming, Reception, Refused, Reply
+from conversations_async.webhooks.reception import Chunks, Incoming, Reception, Refused, Reply, _parse
 from conversations_async.webhooks.signature import SignatureValidator, sign
 
 from .conftest import AUTH_TOKEN, CONVERSATION
@@ -523,3 +524,18 @@ async def test_what_no_url_holds(char: str) -> None:
     """A GET whose target has a character that is in no URL is refused, whatever its signature."""
     told = get(f"/hooks?EventType=a&a={char}", signed="http://inner:8080/hooks")
     assert (await refusal(told, public_url=None)).reason == "the target is no URL"
+
+
+@given(text=st.text(st.sampled_from("a=&%+;2bCf\u00e4\x00 "), max_size=40))
+@example(text="a=%e4")
+@example(text="a=1&&=2&b&c=%C3%A4+%2B")
+@deterministic
+def test_a_form_is_read_as_the_standard_library_does(text: str) -> None:
+    """Names and values are those of ``parse_qsl``, blank ones included; what it refuses is refused."""
+    try:
+        expected = multi_values(parse_qsl(text, keep_blank_values=True, errors="strict"))
+    except UnicodeDecodeError:
+        with pytest.raises(Refused, match="400"):
+            _parse(text)
+    else:
+        assert _parse(text) == expected

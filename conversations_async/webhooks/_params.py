@@ -14,7 +14,13 @@ Params: TypeAlias = Mapping[str, str | Sequence[str]] | Iterable[tuple[str, str]
 _BYTES = (bytes, bytearray, memoryview)
 
 
-def multi_values(params: Params) -> dict[str, list[str]]:
+class Values(dict[str, list[str]]):
+    """What ``multi_values`` gives."""
+
+    __slots__ = ()
+
+
+def multi_values(params: Params) -> Values:
     """List the values of each parameter, in the order in which they came; one that has none is left out.
 
     Of a multi-dict it takes all values: by ``getall``, as aiohttp names it, or by ``getlist``, as Starlette,
@@ -23,7 +29,9 @@ def multi_values(params: Params) -> dict[str, list[str]]:
     Raises:
         TypeError: These are no parameters, or a name or a value is no text; the message shows neither.
     """
-    values: dict[str, list[str]] = {}
+    if isinstance(params, Values):
+        return params
+    values = Values()
     for name, value in _items(params):
         if not isinstance(name, str):
             raise TypeError(f"the name of a parameter must be a str, got a {type(name).__name__}")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from attrs import define, field, frozen
 
+from ._cancelling import is_cancelled
 from .events import Event
 
 if TYPE_CHECKING:
@@ -161,14 +162,17 @@ class Background:
         task = asyncio.create_task(work, context=self._context.copy())
         self._handling.add(task)
         task.add_done_callback(self._handling.discard)
+        error: BaseException | None = None
         try:
-            await asyncio.wait([task])
-        except asyncio.CancelledError:
-            if task.done() and not task.cancelled() and task.exception() is None:
+            await task
+        except GeneratorExit:
+            raise  # the lane itself is thrown away
+        except BaseException as raised:  # noqa: BLE001  # whatever it is, it is about one event
+            error = raised
+        is_done = task.done() and not task.cancelled() and task.exception() is None
+        if is_cancelled() or isinstance(error, _ENDS):
+            if is_done:
                 self._remove(one, lane)  # both ended at the same moment
-            raise
-        error = None if task.cancelled() else task.exception()
-        if isinstance(error, _ENDS):
             raise asyncio.CancelledError  # nothing more is to begin
         self._remove(one, lane)
         if task.cancelled():

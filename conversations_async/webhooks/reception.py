@@ -7,13 +7,14 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, C
 from contextlib import AbstractAsyncContextManager, suppress
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING, Final, TypeAlias
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import unquote_plus, urlsplit
 
 from attrs import define, field, frozen
 from multidict import MultiMapping
 
 from .._checks import check_whole
 from ..errors import DecodeError
+from ._params import Values, multi_values
 from .parsing import parse_event
 
 if TYPE_CHECKING:
@@ -270,11 +271,24 @@ def _is_form(types: list[str]) -> bool:
     return all(charset in ("utf-8", "utf8") for charset in charsets)
 
 
-def _parse(text: str) -> list[tuple[str, str]]:
+def _parse(text: str) -> Values:
+    """Read a form or a query, as ``urllib.parse.parse_qsl`` does, which takes twice the time."""
+    parts = text.split("&")
+    if len(parts) > _MOST_FIELDS:
+        raise Refused(400, f"there are more than {_MOST_FIELDS} parameters")
     try:
-        return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS)
-    except ValueError:
-        raise Refused(400, f"the parameters are not UTF-8, or more than {_MOST_FIELDS}") from None
+        return multi_values(
+            [
+                (_decoded(name), _decoded(value))
+                for name, _, value in [part.partition("=") for part in parts if part]
+            ]
+        )
+    except UnicodeDecodeError:
+        raise Refused(400, "the parameters are not UTF-8") from None
+
+
+def _decoded(text: str) -> str:
+    return unquote_plus(text, errors="strict") if "%" in text or "+" in text else text
 
 
 def _last(headers: MultiMapping[str], name: str) -> str:
