@@ -326,7 +326,7 @@ class Harsh(BaseException):
     """What no handler should raise."""
 
 
-@pytest.mark.parametrize("kind", [ValueError, Harsh, asyncio.CancelledError])
+@pytest.mark.parametrize("kind", [ValueError, Harsh, GeneratorExit, asyncio.CancelledError])
 def test_a_handler_that_raises(kind: type[BaseException], caplog: pytest.LogCaptureFixture) -> None:
     """Whatever it is, also that what it waited for was cancelled, is logged, and the next one handled."""
 

@@ -85,7 +85,7 @@ class Background:
         self._lanes: dict[Hashable, Lane] = {}
         self._context = copy_context()
         self._is_open = True
-        self._handling: set[asyncio.Task[None]] = set()
+        self._handling: set[asyncio.Task[Any]] = set()
 
     async def offer(self, event: Event, token: str | None = None, *, until: float) -> bool:
         """Take an event, or say that there is no room for it until a time of the loop."""
@@ -158,13 +158,12 @@ class Background:
 
     async def _finish(self, one: Waiting, lane: Lane) -> None:
         """Handle an event in a task and a context of its own, which its handlers may do to what they like."""
-        work = self._handle(one.event, one.token)
-        task = asyncio.create_task(work, context=self._context.copy())
+        task = asyncio.create_task(self._handled(one), context=self._context.copy())
         self._handling.add(task)
         task.add_done_callback(self._handling.discard)
         error: BaseException | None = None
         try:
-            await task
+            error = await task
         except GeneratorExit:
             raise  # the lane itself is thrown away
         except BaseException as raised:  # noqa: BLE001  # whatever it is, it is about one event
@@ -179,6 +178,14 @@ class Background:
             log.error("webhook %s failed: a handler cancelled itself", one.event.event_type)
         elif error is not None:
             log.error("webhook %s failed", one.event.event_type, exc_info=error)
+
+    async def _handled(self, one: Waiting) -> GeneratorExit | None:
+        """Handle an event, and give back the one error that would throw the lane itself away."""
+        try:
+            await self._handle(one.event, one.token)
+        except GeneratorExit as error:
+            return error
+        return None
 
     def _remove(self, one: Waiting, lane: Lane) -> None:
         lane.waiting.remove(one)
