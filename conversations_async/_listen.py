@@ -25,6 +25,7 @@ from ._serving import listening
 from ._terminal import Terminal, fit, one_line
 from .converter import encode_model
 from .webhooks import Event, Router
+from .webhooks.events import first_told
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Collection
@@ -212,11 +213,8 @@ def event_line(event: Event, *, is_wide: bool) -> Text:
 
 
 def _first(event: Event, names: Collection[str]) -> str:
-    """Give the first that an event has, which an unknown one has by the name on the wire."""
-    for name in names:
-        if value := getattr(event, name, None) or event.extra.get(name.title().replace("_", "")):
-            return value if isinstance(value, str) else ", ".join(value)
-    return ""
+    told = first_told(event, *names) or ""
+    return told if isinstance(told, str) else ", ".join(told)
 
 
 def fields(event: Event) -> list[str]:

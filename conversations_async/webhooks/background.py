@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from attrs import define, field, frozen
 
 from ._cancelling import is_cancelled
-from .events import Event
+from .events import Event, first_told
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Hashable
@@ -168,9 +168,8 @@ class Background:
             raise  # the lane itself is thrown away
         except BaseException as raised:  # noqa: BLE001  # whatever it is, it is about one event
             error = raised
-        is_done = task.done() and not task.cancelled() and task.exception() is None
         if is_cancelled() or isinstance(error, _ENDS):
-            if is_done:
+            if task.done() and not task.cancelled() and task.exception() is None:
                 self._remove(one, lane)  # both ended at the same moment
             raise asyncio.CancelledError  # nothing more is to begin
         self._remove(one, lane)
@@ -195,7 +194,5 @@ class Background:
 
 def _key(event: Event) -> Hashable:
     """Say what an event is about; what is about nothing known has a lane of its own."""
-    for name in "conversation_sid", "user_sid":
-        if sid := getattr(event, name, None) or event.extra.get(name.title().replace("_", "")):
-            return sid
-    return object()
+    key: Hashable = first_told(event, "conversation_sid", "user_sid")
+    return key or object()

@@ -8,10 +8,12 @@ API page: Conversations webhooks, https://www.twilio.com/docs/conversations/conv
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from functools import cache
 from hashlib import blake2b
 from types import MappingProxyType
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from attrs import evolve, field, frozen
 
@@ -489,3 +491,19 @@ EVENTS: Final[Mapping[str, type[Event]]] = MappingProxyType(
         )
     }
 )
+
+
+@cache
+def wire_name(name: str) -> str:
+    """Give the name that a field has on the wire."""
+    words = name.title().replace("_", "")
+    return re.sub(r"^Is", "is", words.replace("MessagingBinding", "MessagingBinding."))
+
+
+def first_told(event: Event, *names: str) -> Any:
+    """Give the first of some fields that an event has; an unknown one has them by their names on the wire."""
+    return next((told for name in names if (told := _told(event, name))), None)
+
+
+def _told(event: Event, name: str) -> Any:
+    return getattr(event, name, None) or event.extra.get(wire_name(name))

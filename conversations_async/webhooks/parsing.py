@@ -14,7 +14,7 @@ from ..converter import check_characters, structure
 from ..errors import DecodeError
 from ..resources.messages import Media
 from ._params import multi_values
-from .events import EVENTS, Event, UnknownEvent
+from .events import EVENTS, Event, UnknownEvent, wire_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -80,24 +80,18 @@ def _structure(
             return structure(known, model)
         except DecodeError as error:
             key = re.split(r"\W", error.field)[0]
-            name = error.field = _wire_name(key)
+            name = error.field = wire_name(key)
             if key not in known:
                 raise
             del known[key]
             extra[name] = given[name][0]
 
 
-def _wire_name(name: str) -> str:
-    """Give the name that a field has on the wire."""
-    words = name.title().replace("_", "")
-    return re.sub(r"^Is", "is", words.replace("MessagingBinding", "MessagingBinding."))
-
-
 @cache
 def _parameters(model: type[Event]) -> dict[str, tuple[str, Callable[[list[str]], Any]]]:
     """Map the names on the wire to those of the fields, and to what makes their JSON of a list of texts."""
     return {
-        _wire_name(name): (name, _READERS.get(one.type, _other))
+        wire_name(name): (name, _READERS.get(one.type, _other))
         for name, one in fields_dict(resolve_types(model)).items()
         if name != "extra"
     }
@@ -145,7 +139,7 @@ def _item(item: Any) -> Any:
 
 #: More would be no number that the API can mean.
 _DIGITS: Final = re.compile(r"-?[0-9]{1,18}")
-_MEDIA: Final = {_wire_name(name): name for name in fields_dict(Media)}
+_MEDIA: Final = {wire_name(name): name for name in fields_dict(Media)}
 _READERS: Final[Mapping[Any, Callable[[list[str]], Any]]] = {
     str: _required,
     str | None: _text,
