@@ -440,6 +440,9 @@ def test_a_loop_that_was_left(caplog: pytest.LogCaptureFixture) -> None:
         coroutine.close()
         assert await desk.end(within=0) == [said(1, 0), said(1, 1)]
         assert events(desk.begun) == [said(1, 0)]
+        # asyncio finds the coroutine closed, and would say so when the task is thrown away
+        (error,) = await asyncio.gather(lane.task, return_exceptions=True)
+        assert isinstance(error, RuntimeError)
 
     play(check())
     assert not caplog.records
